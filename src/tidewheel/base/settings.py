@@ -1,0 +1,109 @@
+"""Every setting of every room in one table: name, default, what it does.
+
+`serving.batch_wait_ms` is read from `TIDEWHEEL_SERVING_BATCH_WAIT_MS`. The reference page in `docs/` is generated from
+this table, and a test holds it complete. A room asks for its value once, at construction.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, overload
+
+from tidewheel.base.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its dotted name, its default (whose type is its type) and one sentence on its effect."""
+
+    name: str
+    default: str | int | float | bool
+    effect: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return "TIDEWHEEL_" + self.name.replace(".", "_").upper()
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("storage.metadata_url", "", "Database of the metadata; empty means SQLite in the home folder."),
+    Setting("storage.blobs_url", "", "Where blobs lie; empty means the home folder."),
+    Setting("storage.tables_url", "", "Where Delta tables lie; empty means the home folder."),
+    Setting("storage.online_url", "", "Online feature store; empty means LMDB in the home folder."),
+    Setting("storage.segment_bytes", 16 * 2**20, "Size at which a mapped log segment is sealed, in bytes."),
+    Setting("server.host", "127.0.0.1", "Address that the control plane binds; not loopback needs tokens."),
+    Setting("server.port", 7600, "Port of the control plane."),
+    Setting("server.max_body_bytes", 64 * 2**20, "Largest request body that the control plane reads."),
+    Setting("serving.host", "127.0.0.1", "Address that the inference workers bind."),
+    Setting("serving.port", 7601, "Port of the inference workers."),
+    Setting("serving.workers", 2, "Number of inference worker processes."),
+    Setting("serving.max_body_bytes", 16 * 2**20, "Largest request body that a worker reads."),
+    Setting("serving.idle_timeout_s", 75.0, "A connection without a request is closed after this long."),
+    Setting("serving.drain_timeout_s", 10.0, "How long a worker finishes open requests after SIGTERM."),
+    Setting("controller.tick_ms", 200, "Pause between two rounds of the controller."),
+    Setting(
+        "controller.lease_s",
+        10.0,
+        "How long a controller leads without renewing; another may then take over.",
+    ),
+    Setting("pipelines.processes", 2, "Steps of one pipeline run that may run at once."),
+    Setting("monitoring.alpha", 1e-6, "Rate of false alarms: at most this many per label or window looked at."),
+)
+_BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+class Settings:
+    """The settings of one process: explicit values first, then the environment, then the defaults."""
+
+    def __init__(self, values: Mapping[str, object] | None = None, environ: Mapping[str, str] | None = None) -> None:
+        self._values = dict(values or {})
+        self._environ = os.environ if environ is None else environ
+        for name in self._values:
+            self._setting(name)
+
+    @overload
+    def get(self, name: str, kind: type[bool]) -> bool: ...
+    @overload
+    def get(self, name: str, kind: type[int]) -> int: ...
+    @overload
+    def get(self, name: str, kind: type[float]) -> float: ...
+    @overload
+    def get(self, name: str, kind: type[str]) -> str: ...
+    def get(self, name: str, kind: type[bool] | type[int] | type[float] | type[str]) -> bool | int | float | str:
+        """The value of a setting as `kind`.
+
+        Raises:
+            InvalidInput: if there is no such setting or its text is not of that kind.
+        """
+        setting = self._setting(name)
+        raw: Any = self._values.get(name, self._environ.get(setting.variable, setting.default))
+        if kind is bool and isinstance(raw, str):
+            return raw.strip().lower() in {"1", "true", "yes", "on"}
+        try:
+            return kind(raw)
+        except (TypeError, ValueError):
+            raise InvalidInput(
+                f"The setting {name} is {raw!r}, which is not a {kind.__name__}.",
+                fix=f"Mend {setting.variable}.",
+            ) from None
+
+    def environment(self) -> dict[str, str]:
+        """The explicit values as environment variables, for child processes."""
+        return {self._setting(name).variable: str(value) for name, value in self._values.items()}
+
+    def _setting(self, name: str) -> Setting:
+        try:
+            return _BY_NAME[name]
+        except KeyError:
+            raise InvalidInput(
+                f"There is no setting {name!r}.", fix="`docs/reference/settings.md` lists them."
+            ) from None
+
+
+def home_folder(home: str | Path | None = None) -> Path:
+    """The folder that holds all state of an embedded install: `home`, else $TIDEWHEEL_HOME, else ./.tidewheel."""
+    return Path(home or os.environ.get("TIDEWHEEL_HOME") or ".tidewheel").absolute()

@@ -1,0 +1,65 @@
+"""What comes of a quote at a price: pure arithmetic, one formula for one quote and for arrays of them.
+
+`World.outcome` uses it for live traffic, `World.history` for the past, and a comparison of two models replays the
+same quotes through `answer`. It moves no driver: that is the world's part.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import NamedTuple
+
+import numpy as np
+
+from tidewheel.demo.market.fares import margin
+from tidewheel.demo.market.quotes import Outcome, Quote
+from tidewheel.demo.market.riders import accepts, expected_wait_s, finds_driver
+
+SHORTEST_DELAY_S = 120.0
+LONGEST_DELAY_S = 1200.0
+
+
+class Settled(NamedTuple):
+    """Outcomes side by side, as arrays (or as numpy scalars for one quote)."""
+
+    accepted: np.ndarray
+    driven: np.ndarray
+    value: np.ndarray
+    wait_s: np.ndarray
+
+
+def settle(
+    appetite: np.ndarray,
+    slope: np.ndarray,
+    driver_draw: np.ndarray,
+    wait_draw: np.ndarray,
+    drivers: np.ndarray,
+    base_fare: np.ndarray,
+    multiplier: np.ndarray,
+) -> Settled:
+    """Every rider answers; a ride accepted earns its margin if a driver is found, and nothing otherwise."""
+    accepted = accepts(appetite, slope, drivers, multiplier)
+    driven = accepted & finds_driver(drivers, driver_draw)
+    wait_s = expected_wait_s(drivers) * (0.7 + 0.6 * wait_draw)
+    return Settled(accepted, driven, driven * margin(base_fare, multiplier), wait_s)
+
+
+def label_delay_s(draw: np.ndarray) -> np.ndarray:
+    """How long after the quote its outcome is known, in seconds."""
+    return SHORTEST_DELAY_S + (LONGEST_DELAY_S - SHORTEST_DELAY_S) * draw
+
+
+def answer(quote: Quote, multiplier: float) -> Outcome:
+    """The outcome of one quote at one price: the same for the same pair, always."""
+    hidden = quote.hidden
+    settled = settle(
+        *(np.float64(hidden.tendency + hidden.mood), np.float64(hidden.slope)),
+        *(np.float64(hidden.driver_draw), np.float64(hidden.wait_draw)),
+        *(np.float64(quote.drivers), np.float64(quote.base_fare), np.float64(multiplier)),
+    )
+    return Outcome(
+        accepted=bool(settled.accepted),
+        value=round(float(settled.value), 4),
+        wait_s=round(float(settled.wait_s), 1),
+        known_at=quote.requested_at + timedelta(seconds=float(label_delay_s(hidden.delay_draw))),
+    )

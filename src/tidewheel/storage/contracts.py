@@ -1,0 +1,120 @@
+"""What a storage backend must guarantee. One contract test-suite (`tests/contracts/`) runs against every backend.
+
+Common to all three: an object may be used from many threads and opened by many processes at once; what a method has
+acknowledged survives `kill -9` of the process; a failing backend raises `Unavailable` (it may be tried again) or
+`Corrupt` (it may not), never a library's own error; a missing name raises `NotFound`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+
+class Blobs(Protocol):
+    """Immutable bytes named by their BLAKE3. Putting what is already there is cheap and changes nothing."""
+
+    def put(self, data: bytes) -> str:
+        """Store bytes and return their digest (64 hex digits)."""
+
+    def put_file(self, path: Path) -> str:
+        """Store a file's bytes, streamed, and return their digest."""
+
+    def get(self, digest: str) -> bytes:
+        """The bytes of a digest, checked against it."""
+
+    def fetch(self, digest: str, target: Path) -> Path:
+        """Write the bytes of a digest to `target`, checked, streamed and atomically."""
+
+    def has(self, digest: str) -> bool:
+        """Whether the bytes of a digest are here."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableVersion:
+    """One immutable version of a table, as its log tells it. `number` counts from 0; `at` is the platform's time."""
+
+    number: int
+    at: datetime
+    operation: str
+    metadata: Mapping[str, str]
+
+
+class Tables(Protocol):
+    """Versioned columnar tables. A write is one atomic version; readers never see half of one; versions stay readable.
+
+    A writer that lost a race tries again by itself where that is safe (append) and raises `Conflict` where it is not.
+    `once=(writer, sequence)` makes a write idempotent: a repeat with a sequence not above the last one of that writer
+    is not made, and the version already there is returned.
+    """
+
+    def append(
+        self,
+        name: str,
+        rows: pa.Table,
+        *,
+        at: datetime,
+        metadata: Mapping[str, str] | None = None,
+        once: tuple[str, int] | None = None,
+    ) -> TableVersion:
+        """Add rows (creating the table if missing) and return the new version. New columns are added, as null before."""
+
+    def overwrite(
+        self, name: str, rows: pa.Table, *, at: datetime, metadata: Mapping[str, str] | None = None
+    ) -> TableVersion:
+        """Replace all rows by these, as a new version."""
+
+    def read(
+        self,
+        name: str,
+        *,
+        version: int | None = None,
+        columns: Sequence[str] | None = None,
+        since: tuple[str, datetime] | None = None,
+        until: tuple[str, datetime] | None = None,
+    ) -> pa.Table:
+        """The rows of a version (default: the latest). `since` / `until` = (timestamp column, instant) keep
+        ``since <= value < until`` and are pushed down to the files."""
+
+    def version(self, name: str, number: int | None = None, *, at: datetime | None = None) -> TableVersion:
+        """One version: by number, the last made not after `at`, or the latest."""
+
+    def versions(self, name: str, limit: int = 100) -> list[TableVersion]:
+        """The versions of a table, newest first."""
+
+    def names(self) -> list[str]:
+        """The tables there are, sorted."""
+
+
+class KeyValue(Protocol):
+    """Ordered byte keys and values, for online features: reads take microseconds and never wait for a writer."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key, or None."""
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """The values of keys, in their order, from one snapshot."""
+
+    def put_many(self, items: Mapping[bytes, bytes]) -> None:
+        """Write all items, or none."""
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """All items whose key begins with a prefix, in key order."""
+
+    def update_many(self, keys: Sequence[bytes], change: Change) -> None:
+        """Read-modify-write in one exclusive transaction: `change(key, value or None)` returns the new value, or None
+        to delete. Two processes updating the same key never lose each other's change."""
+
+    def delete_prefix(self, prefix: bytes) -> None:
+        """Remove all items whose key begins with a prefix."""
+
+
+class Change(Protocol):
+    """The function that `KeyValue.update_many` applies to each key."""
+
+    def __call__(self, key: bytes, value: bytes | None, /) -> bytes | None: ...

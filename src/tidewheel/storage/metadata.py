@@ -1,0 +1,179 @@
+"""The relational store: SQLite (WAL) by default, PostgreSQL by address. The only place that opens transactions.
+
+Three ways in, so that the right one is the easy one:
+- `read()`      a snapshot; changes nothing.
+- `change()`    a change of state; it must emit at least one journal entry, which commits with it or not at all.
+- `record()`    a measurement or a heartbeat (metric points, sketches, leases): durable, but no change of state.
+
+Writers are serialised (SQLite's `BEGIN IMMEDIATE`, PostgreSQL's advisory lock in `change`), so a reader of the journal's
+head never races another. Nothing acknowledged is lost by `kill -9`: the write-ahead log belongs to the operating system.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from tidewheel.base.clock import Clock
+from tidewheel.base.errors import Unavailable
+from tidewheel.base.ids import new_id
+from tidewheel.storage import journal
+
+_BUSY_TIMEOUT_MS = 30_000
+_JOURNAL_LOCK = 7_600_001  # any constant: names the journal's advisory lock in PostgreSQL
+
+
+class Change:
+    """An open change of state: execute statements, then emit what happened."""
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        self.connection = connection
+        self._clock = clock
+        self._head: tuple[int, str] | None = None
+
+    def execute(self, statement: sa.Executable, parameters: Any = None) -> sa.CursorResult[Any]:
+        """Run a statement in this transaction."""
+        return self.connection.execute(statement, parameters)
+
+    def emit(
+        self,
+        kind: str,
+        subject: str,
+        data: Mapping[str, Any] | None = None,
+        *,
+        inputs: Sequence[str] = (),
+        cause: str | None = None,
+    ) -> str:
+        """Append a journal entry and return its id.
+
+        `kind` is `room.noun.verbed`; `subject` and `inputs` are nodes (`version:ver_…`); `cause` defaults to the entry
+        that the surrounding `acting` block names.
+        """
+        seq, prev_hash = self._head or self._read_head()
+        fields: dict[str, Any] = {
+            "seq": seq + 1,
+            "id": new_id("evt"),
+            "at_us": self._clock.now_us(),
+            "recorded_at_us": time.time_ns() // 1000,
+            "actor": journal.current_actor(),
+            "kind": kind,
+            "subject": subject,
+            "cause": cause or journal.current_cause(),
+            "inputs": list(inputs),
+            "data": dict(data or {}),
+        }
+        digest = journal.entry_hash(fields, prev_hash)
+        self.execute(journal.entries.insert().values(**fields, prev_hash=prev_hash, hash=digest))
+        self._add_edges(inputs, subject, fields["id"])
+        self._head = (seq + 1, digest)
+        return str(fields["id"])
+
+    @property
+    def emitted(self) -> bool:
+        """Whether anything has been said yet."""
+        return self._head is not None
+
+    def _read_head(self) -> tuple[int, str]:
+        columns = journal.entries.c
+        row = self.execute(sa.select(columns.seq, columns.hash).order_by(columns.seq.desc()).limit(1)).first()
+        return (row.seq, row.hash) if row else (0, journal.GENESIS)
+
+    def _add_edges(self, sources: Sequence[str], target: str, entry_id: str) -> None:
+        for source in dict.fromkeys(sources):
+            known = sa.select(journal.edges.c.source).where(
+                journal.edges.c.source == source, journal.edges.c.target == target
+            )
+            if self.execute(known).first() is None:
+                self.execute(journal.edges.insert().values(source=source, target=target, entry_id=entry_id))
+
+
+class Metadata:
+    """A database of metadata. May be shared by threads; many processes may open the same address."""
+
+    def __init__(self, url: str, clock: Clock) -> None:
+        self.url = url
+        self._clock = clock
+        self.engine = _open_engine(url)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent snapshot to read from."""
+        with _as_unavailable(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def record(self) -> Iterator[Connection]:
+        """A write transaction for measurements, which leave no journal entry."""
+        with _as_unavailable(), self._writing() as connection:
+            yield connection
+
+    @contextmanager
+    def change(self, *, actor: str | None = None, cause: str | None = None) -> Iterator[Change]:
+        """A write transaction for a change of state.
+
+        Raises:
+            RuntimeError: if the block ends without having emitted an entry; nothing is then written.
+        """
+        with _as_unavailable(), journal.acting(actor=actor, cause=cause), self._writing() as connection:
+            if self.engine.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_JOURNAL_LOCK)))
+            change = Change(connection, self._clock)
+            yield change
+            if not change.emitted:
+                raise RuntimeError("a change of state must emit a journal entry")
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self.engine.connect().execution_options(tidewheel_writes=True) as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self.engine.dispose()
+
+
+def sqlite_url(path: Path) -> str:
+    """The address of an SQLite file."""
+    return f"sqlite:///{path}"
+
+
+def _open_engine(url: str) -> Engine:
+    if url.startswith(("postgres://", "postgresql://")):
+        return sa.create_engine("postgresql+psycopg://" + url.split("://", 1)[1], pool_pre_ping=True)
+    engine = sa.create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # transactions begin where `_begin_sqlite` says, not where the driver guesses
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer takes the lock at once: upgrading a read later is what gives "database is locked".
+    writes = connection.get_execution_options().get("tidewheel_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+@contextmanager
+def _as_unavailable() -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.OperationalError as error:
+        raise Unavailable(
+            f"The metadata database did not answer: {error.orig}.",
+            fix="Check storage.metadata_url and disk space.",
+        ) from error
