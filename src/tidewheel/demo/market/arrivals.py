@@ -12,7 +12,7 @@ import numpy as np
 
 from tidewheel.demo.market.city import CENTRALITY, DEMAND_PATTERN, HOURS_PER_WEEK, ZONES
 from tidewheel.demo.market.competitor import Competitor
-from tidewheel.demo.market.fares import HIGHEST_MULTIPLIER, LOWEST_MULTIPLIER
+from tidewheel.demo.market.fares import HIGHEST_EXPLORED, LOWEST_MULTIPLIER
 from tidewheel.demo.market.riders import MEAN_FARE, TASTE_SD, Riders
 from tidewheel.demo.market.weather import Weather
 
@@ -86,7 +86,7 @@ class Arrivals:
         rival_tendency, rival_slope = self._riders.under(self._competitor, zone, tendency, slope)
         stays = rng.random(n) >= competed * self._competitor.demand_lost * CENTRALITY[zone]
         explored = rng.random(n) < self._explored_share
-        price = np.exp(rng.uniform(np.log(LOWEST_MULTIPLIER), np.log(HIGHEST_MULTIPLIER), n))
+        price = np.exp(rng.uniform(np.log(LOWEST_MULTIPLIER), np.log(HIGHEST_EXPLORED), n))
         columns = {
             "second": second,
             "zone": zone,

@@ -48,12 +48,14 @@ def _demand_pattern() -> np.ndarray:
 
     def peak(at_hour: float, width_h: float) -> np.ndarray:
         distance_h = np.abs(hour - at_hour)
-        return np.exp(-0.5 * (np.minimum(distance_h, 24 - distance_h) / width_h) ** 2)
+        result: np.ndarray = np.exp(-0.5 * (np.minimum(distance_h, 24 - distance_h) / width_h) ** 2)
+        return result
 
     morning = np.outer((1.0 - 0.2 * weekend) * peak(8.5, 2.0), 0.6 + 0.6 * (1 - CENTRALITY))
     evening = np.outer((1.0 + 0.1 * weekend) * peak(18.5, 3.5), 0.7 + 0.6 * CENTRALITY)
     rate = (0.45 + morning + 0.9 * evening) * np.array([zone.share for zone in ZONES])
-    return rate * (HOURS_PER_WEEK / rate.sum())
+    result: np.ndarray = rate * (HOURS_PER_WEEK / rate.sum())
+    return result
 
 
 DEMAND_PATTERN = _demand_pattern()

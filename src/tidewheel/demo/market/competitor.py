@@ -18,8 +18,8 @@ from tidewheel.demo.market.city import CENTRALITY
 class Competitor:
     """How hard the competition bites: each figure is its effect at the very centre, in the units of `riders`."""
 
-    appetite_lost: float = 0.6
-    slope_gained: float = 0.3
+    appetite_lost: float = 0.8
+    slope_gained: float = 0.4
     demand_lost: float = 0.15
     everywhere: float = 0.4  # the part of the effect that is felt in every zone alike
 

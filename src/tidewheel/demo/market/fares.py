@@ -12,6 +12,7 @@ import numpy as np
 
 LOWEST_MULTIPLIER = 0.8
 HIGHEST_MULTIPLIER = 2.5
+HIGHEST_EXPLORED = 2.0  # random prices above it would cost much and teach little
 COST_SHARE = 0.5  # of the base fare: what the driver and the car cost, whatever the rider pays
 
 Number = TypeVar("Number", float, np.ndarray)

@@ -6,13 +6,16 @@ same rider, in the same mood, can be asked again at another price.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
 
 class Hidden(NamedTuple):
-    """The rider's side of a quote. `tendency` + `mood` is the appetite; draws are uniform on [0, 1), the destination is a zone's index."""
+    """The rider's side of a quote: `tendency` + `mood` is the appetite for a ride.
+
+    The draws are uniform on [0, 1); the destination is a zone's index.
+    """
 
     tendency: float
     mood: float
@@ -38,7 +41,7 @@ class Quote:
     hour: float
     centre_km: float
     offered: float
-    hidden: Hidden
+    hidden: Hidden = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Outcome:
     """What the rider did at the price shown. `wait_s` is the pick-up wait, also of a ride refused; never missing."""
 
     accepted: bool
+    driven: bool  # accepted, and a driver was free to come
     value: float
     wait_s: float
     known_at: datetime

@@ -25,8 +25,8 @@ _DRIVERS_FOR_A_RIDE = 1.2
 class Riders:
     """The riders of a world; `appetite` and `slope` are at the centre of town, at noon, dry, for a usual fare."""
 
-    appetite: float = 1.75
-    slope: float = 3.2
+    appetite: float = 1.25
+    slope: float = 3.4
 
     def tendency(
         self, zone: np.ndarray, hour: np.ndarray, rain_mm: np.ndarray, temperature_c: float, base_fare: np.ndarray
@@ -58,12 +58,12 @@ def expected_wait_s(drivers: Number) -> Number:
     return 90.0 + 900.0 / (drivers + 1.0)
 
 
-def accepts(appetite: Number, slope: Number, drivers: Number, multiplier: Number) -> Number:
-    """Whether the rider takes the ride at this price (a bool, or an array of them)."""
+def accepts(appetite: Number, slope: Number, drivers: Number, multiplier: Number) -> np.ndarray:
+    """Whether the rider takes the ride at this price (for one rider: an array without dimensions)."""
     impatience = IMPATIENCE_PER_MIN * (expected_wait_s(drivers) / 60.0 - 3.0)
-    return appetite - impatience >= slope * np.log(multiplier)
+    return np.asarray(appetite - impatience >= slope * np.log(multiplier))
 
 
-def finds_driver(drivers: Number, draw: Number) -> Number:
+def finds_driver(drivers: Number, draw: Number) -> np.ndarray:
     """Whether an accepted ride is driven: nearly always with five free drivers in the zone, never with none."""
-    return draw < 1.0 - np.exp(-drivers / _DRIVERS_FOR_A_RIDE)
+    return np.asarray(draw < 1.0 - np.exp(-drivers / _DRIVERS_FOR_A_RIDE))

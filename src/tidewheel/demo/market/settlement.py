@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tidewheel.demo.market.fares import margin
+from tidewheel.demo.market.fares import Number, margin
 from tidewheel.demo.market.quotes import Outcome, Quote
 from tidewheel.demo.market.riders import accepts, expected_wait_s, finds_driver
 
@@ -40,11 +40,15 @@ def settle(
     """Every rider answers; a ride accepted earns its margin if a driver is found, and nothing otherwise."""
     accepted = accepts(appetite, slope, drivers, multiplier)
     driven = accepted & finds_driver(drivers, driver_draw)
-    wait_s = expected_wait_s(drivers) * (0.7 + 0.6 * wait_draw)
-    return Settled(accepted, driven, driven * margin(base_fare, multiplier), wait_s)
+    return Settled(accepted, driven, driven * margin(base_fare, multiplier), wait_s(drivers, wait_draw))
 
 
-def label_delay_s(draw: np.ndarray) -> np.ndarray:
+def wait_s(drivers: Number, draw: Number) -> Number:
+    """How long the rider waits for the car: what the app expects, give or take a third."""
+    return expected_wait_s(drivers) * (0.7 + 0.6 * draw)
+
+
+def label_delay_s(draw: Number) -> Number:
     """How long after the quote its outcome is known, in seconds."""
     return SHORTEST_DELAY_S + (LONGEST_DELAY_S - SHORTEST_DELAY_S) * draw
 
@@ -52,14 +56,12 @@ def label_delay_s(draw: np.ndarray) -> np.ndarray:
 def answer(quote: Quote, multiplier: float) -> Outcome:
     """The outcome of one quote at one price: the same for the same pair, always."""
     hidden = quote.hidden
-    settled = settle(
-        *(np.float64(hidden.tendency + hidden.mood), np.float64(hidden.slope)),
-        *(np.float64(hidden.driver_draw), np.float64(hidden.wait_draw)),
-        *(np.float64(quote.drivers), np.float64(quote.base_fare), np.float64(multiplier)),
-    )
+    accepted = bool(accepts(hidden.tendency + hidden.mood, hidden.slope, quote.drivers, multiplier))
+    driven = accepted and bool(finds_driver(quote.drivers, hidden.driver_draw))
     return Outcome(
-        accepted=bool(settled.accepted),
-        value=round(float(settled.value), 4),
-        wait_s=round(float(settled.wait_s), 1),
-        known_at=quote.requested_at + timedelta(seconds=float(label_delay_s(hidden.delay_draw))),
+        accepted=accepted,
+        driven=driven,
+        value=round(driven * margin(quote.base_fare, multiplier), 4),
+        wait_s=round(wait_s(quote.drivers, hidden.wait_draw), 1),
+        known_at=quote.requested_at + timedelta(seconds=label_delay_s(hidden.delay_draw)),
     )

@@ -7,29 +7,31 @@ answered; only the number of free drivers follows from the answers. Never does I
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
-from tidewheel.demo.market.arrivals import Arrivals
-from tidewheel.demo.market.city import ZONE_NAMES
+from tidewheel.demo.market.arrivals import Arrivals, HourOfRequests
+from tidewheel.demo.market.city import CENTRE_KM, ZONE_NAMES
 from tidewheel.demo.market.competitor import Competitor
-from tidewheel.demo.market.drivers import DriverPool
-from tidewheel.demo.market.quotes import Quote
+from tidewheel.demo.market.drivers import DriverPool, ride_minutes
+from tidewheel.demo.market.history import past_hour
+from tidewheel.demo.market.quotes import Hidden, Outcome, Quote
 from tidewheel.demo.market.riders import Riders
+from tidewheel.demo.market.settlement import answer
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STARTS_AT = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
 DRIVERS_PER_REQUEST = 0.2  # free drivers wanted in a zone, for each request expected there in an hour
 _ZONE_INDEX = {name: index for index, name in enumerate(ZONE_NAMES)}
-_HISTORY_STEP_MIN = 5
+_CENTRE_KM = CENTRE_KM.tolist()
 
 
 class World:
     """One seeded market. History ends, and live traffic starts, at `starts_at` (a whole hour, UTC).
 
     `shift_at` is when the competitor launches; None: it never does. Of the quotes, `explored_share` carry a random
-    price in `offered`. One thread at a time.
+    price in `offered`. For one thread.
     """
 
     def __init__(
@@ -52,35 +54,106 @@ class World:
             competitor=competitor or Competitor(),
             riders=riders or Riders(),
         )
-        self._now_s = (starts_at - EPOCH).total_seconds()
-        self._pool = DriverPool(self._wanted(int(self._now_s) // 3600))
-        self._hour_index = -1
-        self._pending: list[tuple[float, Quote]] = []  # the rest of the hour under way, last first
+        self._start_hour = int((starts_at - EPOCH).total_seconds()) // 3600
+        self._minute = self._start_hour * 60  # the next minute of live traffic to be asked for
+        self._wanted_now = self._wanted(self._start_hour)
+        self._pool = DriverPool(self._wanted_now)
+        self._to_come: list[_Request] = []  # the rest of the hour under way, latest first
 
     def history(self, days: float) -> dict[str, np.ndarray]:
         """Quotes of the `days` before `starts_at`, priced by the incumbent's rule, as columns in time order.
 
         Always the same for a seed, whatever live traffic has done; `requested_at` and `known_at` are UTC.
         """
-        end_hour = int((self.starts_at - EPOCH).total_seconds()) // 3600
-        first_hour = end_hour - round(days * 24)
+        first_hour = self._start_hour - round(days * 24)
         pool = DriverPool(self._wanted(first_hour))
-        hours = [past_hour(h, self._requests(h), self._wanted(h), pool) for h in range(first_hour, end_hour)]
+        hours = [
+            past_hour(hour, self._requests(hour), self._wanted(hour), pool)
+            for hour in range(first_hour, self._start_hour)
+        ]
         return {name: np.concatenate([hour[name] for hour in hours]) for name in hours[0]}
 
     def quotes(self, until: datetime) -> list[Quote]:
-        """Live quotes from where the last call ended up to `until` (excluded), in time order.
+        """Live quotes from where the last call ended up to `until` (a whole minute, excluded), in time order.
 
         Free drivers are counted at the minute of the quote, less the rides accepted before this call: ask for a
-        few minutes at a time, or riders will share drivers that are gone.
+        few minutes at a time, or riders will be quoted with drivers that are gone.
         """
-        until_s = (until - EPOCH).total_seconds()
+        last_minute = int((until - EPOCH).total_seconds()) // 60
         quotes: list[Quote] = []
-        while self._now_s < until_s:
-            minute_end_s = (self._now_s // 60.0 + 1.0) * 60.0
-            stop_s = min(minute_end_s, until_s)
-            quotes.extend(self._quotes_before(stop_s))
-            self._now_s = stop_s
-            if stop_s == minute_end_s:
-                self._pool.advance(self._wanted_now)
+        while self._minute < last_minute:
+            quotes.extend(self._minute_of_quotes())
+            self._pool.advance(self._wanted_now)
+            self._minute += 1
         return quotes
+
+    def outcome(self, quote: Quote, multiplier: float) -> Outcome:
+        """What the rider did at this price; a ride driven takes its driver out of the shared pool.
+
+        To ask the same quote again at another price without moving drivers, use `settlement.answer`.
+        """
+        outcome = answer(quote, multiplier)
+        if outcome.driven:
+            ride_min = ride_minutes(np.array([quote.base_fare]))
+            self._pool.take(np.array([_ZONE_INDEX[quote.zone]]), np.array([quote.hidden.destination]), ride_min)
+        return outcome
+
+    def _minute_of_quotes(self) -> list[Quote]:
+        hour, minute = divmod(self._minute, 60)
+        if minute == 0:
+            self._wanted_now = self._wanted(hour)
+            self._to_come = _requests_latest_first(self._requests(hour))
+        free = self._pool.available().tolist()
+        starts_at = EPOCH + timedelta(hours=hour)
+        quotes: list[Quote] = []
+        while self._to_come and self._to_come[-1][1] < (minute + 1) * 60.0:
+            quotes.append(_quote(self._to_come.pop(), hour, starts_at, free))
+        return quotes
+
+    def _wanted(self, hour_index: int) -> np.ndarray:
+        """Free drivers that each zone would have if nobody took any."""
+        expected = self._arrivals.expected_per_hour(hour_index)
+        result: np.ndarray = (2.0 + DRIVERS_PER_REQUEST * expected) * self._arrivals.driver_luck(hour_index)
+        return result
+
+    def _requests(self, hour_index: int) -> HourOfRequests:
+        return self._arrivals.draw(hour_index, self._shift_s - hour_index * 3600.0)
+
+
+_Request = tuple[int, float, int, int, float, float, float, float, Hidden]
+
+
+def _requests_latest_first(hour: HourOfRequests) -> list[_Request]:
+    """An hour's columns as one tuple a request, with plain Python numbers, the latest first (to pop from)."""
+    hidden = zip(
+        *(hour.tendency.tolist(), hour.mood.tolist(), hour.slope.tolist()),
+        *(hour.driver_draw.tolist(), hour.wait_draw.tolist(), hour.delay_draw.tolist()),
+        hour.destination.tolist(),
+        strict=True,
+    )
+    count = len(hour.second)
+    requests = zip(
+        *(range(count), hour.second.tolist(), hour.zone.tolist(), hour.rider.tolist()),
+        *(hour.rain.tolist(), [hour.temperature_c] * count, hour.base_fare.tolist(), hour.offered.tolist()),
+        map(Hidden._make, hidden),
+        strict=True,
+    )
+    return list(requests)[::-1]
+
+
+def _quote(request: _Request, hour_index: int, hour_starts_at: datetime, free: list[int]) -> Quote:
+    number, second, zone, rider, rain, temperature_c, base_fare, offered, hidden = request
+    return Quote(
+        quote_id=f"q{hour_index}-{number}",
+        rider_id=f"r{rider:05d}",
+        zone=ZONE_NAMES[zone],
+        requested_at=hour_starts_at + timedelta(seconds=second),
+        drivers=free[zone],
+        rain=rain,
+        temperature_c=temperature_c,
+        base_fare=base_fare,
+        hour=round(hour_index % 24 + second / 3600.0, 4),
+        centre_km=_CENTRE_KM[zone],
+        offered=offered,
+        hidden=hidden,
+    )

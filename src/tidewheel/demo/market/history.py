@@ -1,0 +1,75 @@
+"""The market's past: an hour of requests priced by the incumbent's rule, and what came of them.
+
+Vectorised by steps of five minutes, between which drivers move; `World.history` chains the hours. Its columns are
+what a company would have on disk, so nothing hidden is among them.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from tidewheel.demo.market.arrivals import HourOfRequests
+from tidewheel.demo.market.city import CENTRE_KM, ZONE_NAMES
+from tidewheel.demo.market.drivers import DriverPool, ride_minutes
+from tidewheel.demo.market.incumbent import rule_multiplier
+from tidewheel.demo.market.settlement import Settled, label_delay_s, settle
+
+_STEP_MIN = 5
+
+
+def past_hour(hour_index: int, requests: HourOfRequests, wanted: np.ndarray, pool: DriverPool) -> dict[str, np.ndarray]:
+    """One hour (counted from 1970-01-01) of the past, as columns in time order; moves the pool on by an hour."""
+    drivers = np.zeros(len(requests.zone), dtype=np.int64)
+    multiplier = np.zeros(len(requests.zone))
+    edges = np.searchsorted(requests.second, np.arange(0, 61, _STEP_MIN) * 60.0)
+    steps: list[Settled] = []
+    for start, stop in pairwise(edges):
+        span = slice(start, stop)
+        drivers[span] = pool.available()[requests.zone[span]]
+        multiplier[span] = rule_multiplier(drivers[span], requests.rain[span], requests.nudge[span])
+        steps.append(_settle(requests, span, drivers[span], multiplier[span]))
+        taken = steps[-1].driven
+        rides = (requests.zone[span][taken], requests.destination[span][taken])
+        pool.take(*rides, ride_minutes(requests.base_fare[span][taken]))
+        for _ in range(_STEP_MIN):
+            pool.advance(wanted)
+    settled = Settled(*(np.concatenate(column) for column in zip(*steps, strict=True)))
+    return _columns(hour_index, requests, drivers, multiplier, settled)
+
+
+def _settle(requests: HourOfRequests, span: slice, drivers: np.ndarray, multiplier: np.ndarray) -> Settled:
+    return settle(
+        requests.tendency[span] + requests.mood[span],
+        requests.slope[span],
+        requests.driver_draw[span],
+        requests.wait_draw[span],
+        drivers,
+        requests.base_fare[span],
+        multiplier,
+    )
+
+
+def _columns(
+    hour_index: int, requests: HourOfRequests, drivers: np.ndarray, multiplier: np.ndarray, settled: Settled
+) -> dict[str, np.ndarray]:
+    requested_ms = np.int64(hour_index * 3_600_000) + (requests.second * 1000).astype(np.int64)
+    known_ms = requested_ms + (label_delay_s(requests.delay_draw) * 1000).astype(np.int64)
+    return {
+        "quote_id": np.array([f"q{hour_index}-{number}" for number in range(len(drivers))]),
+        "rider_id": np.array([f"r{rider:05d}" for rider in requests.rider]),
+        "zone": np.array(ZONE_NAMES)[requests.zone],
+        "requested_at": requested_ms.astype("datetime64[ms]"),
+        "drivers": drivers,
+        "rain": requests.rain,
+        "temperature_c": np.full(len(drivers), requests.temperature_c),
+        "base_fare": requests.base_fare,
+        "hour": np.round(hour_index % 24 + requests.second / 3600.0, 4),
+        "centre_km": CENTRE_KM[requests.zone],
+        "multiplier": multiplier,
+        "accepted": settled.accepted,
+        "value": np.round(settled.value, 4),
+        "wait_s": np.round(settled.wait_s, 1),
+        "known_at": known_ms.astype("datetime64[ms]"),
+    }
