@@ -2,16 +2,21 @@
 
 A project declares things before any platform exists; its handles look up the room they need when they are used.
 `app.open` enters the rooms here. Lower rooms never see the platform itself, only the room class they ask for.
+
+`active_run` is the id of the tracking run that the current work belongs to: tracking sets it, registry reads it, and
+neither knows the other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextvars import ContextVar
 from typing import TypeVar
 
 from tidewheel.base.errors import Unavailable
 
 Room = TypeVar("Room")
+active_run: ContextVar[str | None] = ContextVar("tidewheel_active_run", default=None)
 _open_rooms: list[dict[type, object]] = []
 
 

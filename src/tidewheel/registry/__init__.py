@@ -1,0 +1,27 @@
+"""The model registry: immutable model versions, checked on every read, and the aliases that point at them.
+
+Verbs: `Registry.register | find | promote | rollback | verify | fetch | set_evaluation`, and `log_model` for code that
+trains. Owns `registry_models`, `registry_versions`, `registry_alias_holders`. Emits `registry.model.created`,
+`registry.version.registered`, `registry.version.promoted`, `registry.version.rolled_back`,
+`registry.version.evaluated`, `registry.alias.removed`. Reads no events.
+
+`Registry` is imported when first named: inference workers load models from here and need no database library.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from tidewheel.registry.gate import Gate, GateCase, Verdict
+from tidewheel.registry.records import Model, ModelVersion, Signature, Verification
+
+if TYPE_CHECKING:
+    from tidewheel.registry.service import Registry
+
+__all__ = ["Gate", "GateCase", "Model", "ModelVersion", "Registry", "Signature", "Verdict", "Verification"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Registry":
+        from tidewheel.registry.service import Registry
+
+        return Registry
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,45 @@
+"""From a folder of files to a predictor, checked: every file's BLAKE3 first, then trust, then the format.
+
+Serving's workers call it with files that they keep, `Registry.load` with files just fetched. It must never read a byte
+of a model before the check, nor run code that nobody vouched for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tidewheel.base.errors import Corrupt, NotAllowed
+from tidewheel.base.hashing import hash_file
+from tidewheel.registry.formats import Predictor, open_format
+
+
+def load_predictor(format_name: str, folder: Path, files: Mapping[str, str], trusted_by: str | None) -> Predictor:
+    """The predictor of a version's files in a folder.
+
+    Raises:
+        Corrupt: if a file is missing or is not what was registered.
+        NotAllowed: if the format executes code and nobody is on record as trusting this version.
+    """
+    found = open_format(format_name)
+    if found.executes_code and trusted_by is None:
+        raise NotAllowed(
+            f"Loading a {format_name} model runs code that it brings along, and nobody vouched for this one.",
+            fix="Register it again with trust=True, or in a format that holds no code (lightgbm, onnx).",
+        )
+    check_files(folder, files)
+    return found.load(folder)
+
+
+def check_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Refuse a folder whose files are not the registered ones."""
+    for path, digest in files.items():
+        file = folder / path
+        if not file.is_file():
+            raise Corrupt(f"The model file {path} is missing.", where=str(file), fix="Fetch the version again.")
+        if hash_file(file) != digest:
+            raise Corrupt(
+                f"The model file {path} is not the one that was registered: its BLAKE3 differs.",
+                where=str(file),
+                fix="Fetch the version again; if that fails too, restore the blob from a backup.",
+            )

@@ -1,0 +1,150 @@
+"""`tw.log_model`: one call at the end of training that keeps model, signature, reference and origin together.
+
+The reference's outputs come from the files as saved and loaded again, so a model that would not serve never registers.
+It knows feature sets and training rows only by their shape (`HasFeatures`, `HasRows`): they live on a floor above.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from tidewheel.base import ambient
+from tidewheel.base.errors import InvalidInput
+from tidewheel.registry.formats import Predictor, saving_format
+from tidewheel.registry.records import ModelVersion, Signature
+from tidewheel.registry.reference import build_reference, sample_rows
+from tidewheel.registry.service import Registry
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+
+class HasFeatures(Protocol):
+    """What `log_model` reads from a feature set."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def hash(self) -> str: ...
+    @property
+    def names(self) -> Sequence[str]: ...
+    @property
+    def entities(self) -> Sequence[str]: ...
+
+
+class HasRows(Protocol):
+    """What `log_model` reads from training rows; `timestamps`, where they have it, becomes the reference's `at`."""
+
+    @property
+    def commits(self) -> Sequence[str]: ...
+    def table(self) -> pa.Table: ...
+
+
+def log_model(
+    model: Any,
+    name: str,
+    *,
+    features: HasFeatures | None = None,
+    outputs: Sequence[str] | None = None,
+    rows: HasRows | None = None,
+    inputs: Sequence[str] | None = None,
+    metrics: Mapping[str, float] | None = None,
+    trust: bool = False,
+) -> ModelVersion:
+    """Register a trained model as the next version of `name`, under the active run.
+
+    Args:
+        model: A LightGBM booster, an ONNX model, or any object with `predict` (then `trust=True` is needed).
+        name: The model's name, as in ``models:/surge@champion``.
+        features: The feature set that it was trained on; its hash is pinned in the version.
+        outputs: A name for each output, as in ``["p_accept"]``.
+        rows: The training rows; their commits become lineage and a sample of them the reference for drift.
+        inputs: The names of the inputs where there is no feature set.
+        metrics: Figures to show beside the version.
+        trust: Your word that a model which runs code on load may be loaded; your name is kept with it.
+    """
+    input_names = list(features.names if features is not None else inputs or ())
+    if not input_names:
+        raise InvalidInput("log_model needs to know the model's inputs.", fix="Pass features=… or inputs=[…].")
+    found = saving_format(model)
+    with tempfile.TemporaryDirectory() as scratch:
+        found.save(model, Path(scratch))
+        sample = _Sample.of(rows, features, input_names)
+        answers = _checked_answers(found.load(Path(scratch)), sample)
+        output_names = _name_outputs(outputs, answers.shape[1])
+        return ambient.current(Registry).register(
+            name,
+            format=found.name,
+            folder=Path(scratch),
+            signature=Signature.of(input_names, output_names),
+            run_id=ambient.active_run.get(),
+            feature_set=(features.name, features.hash) if features is not None else None,
+            commits=tuple(rows.commits) if rows is not None else (),
+            metrics=metrics,
+            reference=sample.reference(answers, output_names) if rows is not None else None,
+            trust=trust,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """Rows to try the saved model on: a sample of the training rows, or one row of zeros where there are none."""
+
+    names: Sequence[str]
+    matrix: NDArray[np.float64]
+    beside: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, rows: HasRows | None, features: HasFeatures | None, names: Sequence[str]) -> _Sample:
+        table = _with_instants(rows) if rows is not None else None
+        if table is None or table.num_rows == 0:
+            return cls(names, np.zeros((1, len(names))), {})
+        missing = [name for name in names if name not in table.column_names]
+        if missing:
+            raise InvalidInput(
+                f"The training rows lack the features {missing}.", fix=f"They have {table.column_names}."
+            )
+        table = sample_rows(table)
+        columns = [table.column(name).to_numpy().astype(np.float64) for name in names]
+        entities = features.entities if features is not None else ()
+        beside = {name: table.column(name) for name in ("at", *entities) if name in table.column_names}
+        return cls(names, np.ascontiguousarray(np.column_stack(columns)), beside)
+
+    def reference(self, answers: NDArray[np.float64], output_names: Sequence[str]) -> pa.Table:
+        features = {name: self.matrix[:, place] for place, name in enumerate(self.names)}
+        return build_reference(features, answers, output_names, self.beside)
+
+
+def _with_instants(rows: HasRows) -> pa.Table:
+    table = rows.table()
+    timestamps = getattr(rows, "timestamps", None)
+    if timestamps is None or "at" in table.column_names:
+        return table
+    import pyarrow as pa
+
+    instants = timestamps if isinstance(timestamps, pa.Array | pa.ChunkedArray) else pa.array(np.asarray(timestamps))
+    return table.append_column("at", instants)
+
+
+def _checked_answers(predictor: Predictor, sample: _Sample) -> NDArray[np.float64]:
+    answers = predictor.predict(sample.matrix)
+    if answers.ndim != 2 or len(answers) != len(sample.matrix):
+        raise InvalidInput(
+            f"The model answered {len(sample.matrix)} rows with an array of shape {answers.shape}.",
+            fix="predict(X) must return one row for each row of X.",
+        )
+    return answers
+
+
+def _name_outputs(outputs: Sequence[str] | None, count: int) -> list[str]:
+    names = list(outputs or (["output"] if count == 1 else [f"output_{place}" for place in range(count)]))
+    if len(names) != count:
+        raise InvalidInput(f"The model gives {count} outputs, and {len(names)} were named: {names}.")
+    return names

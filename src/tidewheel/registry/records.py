@@ -1,0 +1,83 @@
+"""The nouns of the registry, as in MLflow: Model, ModelVersion, Signature, alias. Frozen, JSON-able, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The columns that a version takes and gives, in order: (name, dtype) with numpy's dtype names."""
+
+    inputs: tuple[tuple[str, str], ...]
+    outputs: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, inputs: Sequence[str], outputs: Sequence[str]) -> Signature:
+        """A signature whose columns are all float64, which is what predictors take and give."""
+        return cls(tuple((name, "float64") for name in inputs), tuple((name, "float64") for name in outputs))
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The names of the inputs, in order."""
+        return tuple(name for name, _ in self.inputs)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """The names of the outputs, in order."""
+        return tuple(name for name, _ in self.outputs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelVersion:
+    """One immutable version of a model: its files by path and BLAKE3, what it takes and gives, and where it came from.
+
+    `trusted_by` names who vouched for a format that executes code on load; `aliases` are those it holds now.
+    """
+
+    id: str
+    model: str
+    number: int
+    format: str
+    files: dict[str, str]
+    size_bytes: int
+    signature: Signature
+    created_at: datetime
+    run_id: str | None = None
+    feature_set_name: str | None = None
+    feature_set_hash: str | None = None
+    commits: tuple[str, ...] = ()
+    metrics: dict[str, float] = field(default_factory=dict)
+    evaluation: dict[str, Any] = field(default_factory=dict)
+    reference_digest: str | None = None
+    executes_code: bool = False
+    trusted_by: str | None = None
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def node(self) -> str:
+        """Its name in the journal's lineage."""
+        return f"version:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A named line of versions; `aliases` maps each alias to the version number that holds it."""
+
+    name: str
+    created_at: datetime
+    versions: int
+    aliases: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a check of every stored file of a version found; `damaged` says of each bad file what is wrong with it."""
+
+    version_id: str
+    whole: bool
+    checked: tuple[str, ...]
+    damaged: dict[str, str]
