@@ -1,0 +1,14 @@
+"""The prediction log: every answered request and every label, in memory-mapped segments, then in Delta tables.
+
+Verbs: `PredictionWriter.append`, `PredictionLog.read | find | save_cursor | load_cursor | compact`. A writer belongs
+to one process and shares nothing; acknowledged means in the mapped page, so `kill -9` loses nothing that was
+acknowledged (a power failure may lose what the operating system had not yet written). Owns `storage_log_cursors` and
+`storage_log_segments`, the folder `<home>/predictions` and the tables `tidewheel_predictions` and `tidewheel_labels`.
+Emits and reads no events.
+"""
+
+from tidewheel.storage.predictions.log import PredictionLog
+from tidewheel.storage.predictions.records import Label, LogBatch, Prediction
+from tidewheel.storage.predictions.writer import PredictionWriter
+
+__all__ = ["Label", "LogBatch", "Prediction", "PredictionLog", "PredictionWriter"]

@@ -1,0 +1,133 @@
+"""Where the prediction of an id lies, for joining labels that come back later.
+
+Open segments are indexed in memory, as far as they have been written (bounded by their size); a sealed one gets a file
+`<stem>.ids` of sorted 64-bit hashes, offsets and instants (24 bytes a prediction), mapped when needed. The file
+outlives its segment: after compaction it tells at which instant to look in the Delta table. Shadow predictions are
+not indexed: they carry the id of the answered one. Everything here can be rebuilt from the segments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from tidewheel.storage.predictions.frames import FIRST_FRAME
+from tidewheel.storage.predictions.segments import Segment, read_segment
+
+_ALL = 1 << 62
+_HASH, _OFFSET, _AT_US = 0, 1, 2
+
+
+class Head(msgspec.Struct, array_like=True):
+    """The first fields of a prediction; the rest is skipped, which makes indexing cheap."""
+
+    id: str
+    at_us: int
+    endpoint: str
+    version: str
+    arm: str
+
+
+_decode_head = msgspec.msgpack.Decoder(Head).decode
+
+
+@dataclass(slots=True)
+class Places:
+    """Where ids may be found: exact offsets in segments, and instants of those that have been compacted away."""
+
+    offsets: dict[str, tuple[str, int]] = field(default_factory=dict)
+    instants: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
+
+
+class IdIndex:
+    """The index over one folder. Not for threads: the log holds a lock around it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._open: dict[str, tuple[dict[str, int], int]] = {}
+        self._sealed: dict[str, NDArray[np.int64]] = {}
+
+    def locate(self, ids: Sequence[str], present: Sequence[Segment]) -> Places:
+        """The places of ids, given the segments that are there now; newer segments win."""
+        places = Places()
+        hashes = np.array([hash_id(each) for each in ids], dtype=np.int64)
+        there = {segment.stem for segment in present}
+        for stem in self._indexed_stems() - there:
+            self._search_removed(stem, ids, hashes, places)
+        for segment in present:
+            if segment.sealed:
+                self._search_sealed(segment, ids, hashes, places)
+            else:
+                known = self._catch_up(segment)
+                places.offsets.update({each: (segment.stem, known[each]) for each in ids if each in known})
+        self._open = {stem: entry for stem, entry in self._open.items() if stem in there}
+        return places
+
+    def write(self, segment: Segment) -> NDArray[np.int64]:
+        """Make the index file of a sealed segment."""
+        self._open.pop(segment.stem, None)
+        found, _ = read_segment(segment, FIRST_FRAME, _ALL)
+        heads = [(offset, _decode_head(payload)) for offset, payload in found]
+        rows = [(hash_id(head.id), offset, head.at_us) for offset, head in heads if head.arm != "shadow"]
+        table = np.array(sorted(rows), dtype=np.int64).reshape(-1, 3).T
+        target = self._path(segment.stem)
+        partial = target.with_suffix(".ids-partial")
+        with partial.open("wb") as file:
+            np.save(file, np.ascontiguousarray(table))
+        partial.rename(target)
+        return table
+
+    def _search_sealed(self, segment: Segment, ids: Sequence[str], hashes: NDArray[np.int64], places: Places) -> None:
+        table = self._load(segment.stem)
+        if table is None:
+            table = self._sealed[segment.stem] = self.write(segment)
+        for row, column in _matches(table, hashes):
+            places.offsets[ids[row]] = (segment.stem, int(table[_OFFSET, column]))
+
+    def _search_removed(self, stem: str, ids: Sequence[str], hashes: NDArray[np.int64], places: Places) -> None:
+        table = self._load(stem)
+        if table is not None:
+            for row, column in _matches(table, hashes):
+                places.instants.setdefault(stem, []).append((ids[row], int(table[_AT_US, column])))
+
+    def _catch_up(self, segment: Segment) -> dict[str, int]:
+        known, offset = self._open.get(segment.stem, ({}, FIRST_FRAME))
+        found, end = read_segment(segment, offset, _ALL)
+        for position, payload in found:
+            head = _decode_head(payload)
+            if head.arm != "shadow":
+                known[head.id] = position
+        self._open[segment.stem] = (known, end)
+        return known
+
+    def _load(self, stem: str) -> NDArray[np.int64] | None:
+        if stem not in self._sealed:
+            try:
+                self._sealed[stem] = np.load(self._path(stem), mmap_mode="r")
+            except FileNotFoundError:
+                return None
+        return self._sealed[stem]
+
+    def _indexed_stems(self) -> set[str]:
+        return {path.stem for path in self._folder.glob("predictions-*.ids")}
+
+    def _path(self, stem: str) -> Path:
+        return self._folder / f"{stem}.ids"
+
+
+def hash_id(prediction_id: str) -> int:
+    """64 signed bits of an id; what two ids may share is told apart where the record is read."""
+    return int.from_bytes(blake2b(prediction_id.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def _matches(table: NDArray[np.int64], hashes: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """(row of `hashes`, column of `table`) for each equal hash; of equal columns the last."""
+    columns = np.searchsorted(table[_HASH], hashes, side="right") - 1
+    hits = (columns >= 0) & (table[_HASH][columns] == hashes) if table.shape[1] else np.zeros(len(hashes), dtype=bool)
+    return [(int(row), int(columns[row])) for row in np.flatnonzero(hits)]

@@ -1,0 +1,65 @@
+"""What `kill -9` leaves of the prediction log."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tidewheel.base.clock import SystemClock
+from tidewheel.storage import Metadata, open_backend, schema, sqlite_url
+from tidewheel.storage.predictions import PredictionLog
+from tidewheel.storage.predictions.segments import seal_abandoned
+
+_WRITER = """
+import sys
+from pathlib import Path
+from tidewheel.storage.predictions import Label, Prediction, PredictionWriter
+writer = PredictionWriter(Path(sys.argv[1]), "w0", 64 * 1024)
+for number in range(10**9):
+    writer.append(Prediction(f"p{number}", number, "surge", "v", "live", "u", 200, 1, {}, b"12345678", b""))
+    writer.append(Label(f"p{number}", number, {"accepted": 1.0}))
+    print(number, flush=True)
+"""
+
+
+@pytest.mark.crash
+def test_every_acknowledged_record_outlives_a_killed_writer(tmp_path: Path) -> None:
+    metadata = Metadata(sqlite_url(tmp_path / "meta.db"), SystemClock())
+    schema.create_all(metadata.engine)
+    log = PredictionLog(tmp_path / "predictions", metadata, open_backend("tables", f"file://{tmp_path}/tables"))
+    with subprocess.Popen([sys.executable, "-c", _WRITER, str(log.folder)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if int(line) == 2_000:
+                os.kill(process.pid, signal.SIGKILL)
+                break
+        acknowledged = [2_000, *map(int, process.stdout.read().split())][-1]
+    batch = log.read()
+    ids = [each.id for each in batch.predictions]
+    assert ids[: acknowledged + 1] == [f"p{number}" for number in range(acknowledged + 1)]
+    assert acknowledged + 1 <= len(ids) <= acknowledged + 2
+    assert {each.id for each in batch.labels} <= set(ids)
+
+    assert len(seal_abandoned(log.folder)) == 2
+    assert seal_abandoned(log.folder) == []
+    again = log.read(batch.cursor)
+    assert (again.predictions, again.labels) == ([], [])
+    assert [each.id for each in log.read().predictions] == ids
+    metadata.close()
+
+
+def test_a_segment_in_use_is_not_taken_for_an_abandoned_one(tmp_path: Path) -> None:
+    code = _WRITER.replace("range(10**9)", "range(1)") + "\nsys.stdin.read()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, stdin=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert seal_abandoned(tmp_path) == []
+        process.kill()
+    assert len(seal_abandoned(tmp_path)) == 2
