@@ -12,53 +12,93 @@ Tables owned: none. Events emitted: none. Events read: none. No clock, no random
 times and random numbers and keeps the state; whatever has state has `to_dict()` / `from_dict()` that are JSON.
 """
 
-from tidewheel.stats.confidence_sequence import Interval, difference_interval, mean_interval
+from tidewheel.stats.betting import BettingSequence
+from tidewheel.stats.confidence_sequence import Interval, boundary, difference_interval, mean_interval
+from tidewheel.stats.conformal import conformal_p, windows_needed
+from tidewheel.stats.conformal_drift import ConformalDrift, DriftReading, FeatureDrift
 from tidewheel.stats.e_detector import Detection, EDetector, TwoSidedEDetector
+from tidewheel.stats.failure_share import FailureShareEvidence, failure_share_excess
 from tidewheel.stats.feature_bins import FeatureBins
 from tidewheel.stats.log_histogram import LogHistogram
-from tidewheel.stats.losses import absolute, brier, excess_log_loss, excess_squared, log_loss, signed_error, squared
+from tidewheel.stats.losses import (
+    EXCESS_BRIER_RANGE,
+    EXCESS_LOG_LOSS_RANGE,
+    SIGNED_ERROR_RANGE,
+    absolute,
+    brier,
+    excess_brier,
+    excess_log_loss,
+    excess_squared,
+    log_loss,
+    signed_error,
+    squared,
+)
+from tidewheel.stats.metrics import METRICS, Metric, metric
 from tidewheel.stats.moments import Moments
+from tidewheel.stats.paired import PairedDifference, SliceComparison, compare_slices, paired_difference
 from tidewheel.stats.quantiles import QuantileEvidence, quantile_above, quantile_interval, quantile_worse
 from tidewheel.stats.rates import RateCounts, RateEvidence, rate_above, rate_difference_interval, rate_excess
 from tidewheel.stats.ratio_moments import RatioMoments
-from tidewheel.stats.reference_profile import (
-    BinnedSketch,
-    FeatureDistance,
-    ReferenceProfile,
-    compare,
-    profile_feature,
-)
+from tidewheel.stats.reference_profile import BinnedSketch, FeatureDistance, ReferenceProfile, compare, profile_feature
+from tidewheel.stats.sample_size import design_effect, quotes_needed
+from tidewheel.stats.switchback import cluster_sums, in_washout, switchback_arm, switchback_unit
 
 __all__ = [
+    "EXCESS_BRIER_RANGE",
+    "EXCESS_LOG_LOSS_RANGE",
+    "METRICS",
+    "SIGNED_ERROR_RANGE",
+    "BettingSequence",
     "BinnedSketch",
+    "ConformalDrift",
     "Detection",
+    "DriftReading",
     "EDetector",
+    "FailureShareEvidence",
     "FeatureBins",
     "FeatureDistance",
+    "FeatureDrift",
     "Interval",
     "LogHistogram",
+    "Metric",
     "Moments",
+    "PairedDifference",
     "QuantileEvidence",
     "RateCounts",
     "RateEvidence",
     "RatioMoments",
     "ReferenceProfile",
+    "SliceComparison",
     "TwoSidedEDetector",
     "absolute",
+    "boundary",
     "brier",
+    "cluster_sums",
     "compare",
+    "compare_slices",
+    "conformal_p",
+    "design_effect",
     "difference_interval",
+    "excess_brier",
     "excess_log_loss",
     "excess_squared",
+    "failure_share_excess",
+    "in_washout",
     "log_loss",
     "mean_interval",
+    "metric",
+    "paired_difference",
     "profile_feature",
     "quantile_above",
     "quantile_interval",
     "quantile_worse",
+    "quotes_needed",
     "rate_above",
     "rate_difference_interval",
     "rate_excess",
     "signed_error",
     "squared",
+    "switchback_arm",
+    "switchback_unit",
+    "windows_needed",
 ]

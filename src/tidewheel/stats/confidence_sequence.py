@@ -1,4 +1,5 @@
-"""Asymptotic confidence sequences: an interval for a mean, or a difference of two means, that may be looked at always.
+"""Asymptotic confidence sequences: an interval for a mean, or a difference of two means, that may be looked at
+always.
 
 A confidence interval is right at one look chosen in advance; one that is looked at after every request is wrong far
 more often than alpha. A confidence sequence covers the truth at all looks at once with probability 1 - alpha, so a

@@ -1,15 +1,16 @@
 """E-detectors: has the mean of a stream risen, with a stated false-alarm rate, no model and a look at every row.
 
-Called by monitors: ConceptDrift feeds `losses.excess_log_loss`, Bias feeds `losses.signed_error` to the two-sided one.
-It must never be fed rows chosen by their outcome, nor be given m0, lo or lambda from the rows it then judges.
+Called by monitors: ConceptDrift feeds `losses.excess_log_loss`, Bias feeds `losses.signed_error` to the two-sided
+one. It must never be fed rows chosen by their outcome, nor be given m0, lo or lambda from the rows it then judges.
 
-Null: E[x | past] <= m0 with x >= lo. Each row bets with increments L = 1 + lambda (x - m0), of mean at most 1 under the
-null; a change at an unknown row j is met by starting a bet at every row:
+Null: E[x | past] <= m0 with x >= lo. Each row bets with increments L = 1 + lambda (x - m0), of mean at most 1 under
+the null; a change at an unknown row j is met by starting a bet at every row:
 
     Shiryaev-Roberts ("sr")    R_t = L_t (1 + R_{t-1}) = sum over j of product L_j..L_t
     CUSUM ("cusum")            C_t = L_t max(1, C_{t-1}) = max over j of product L_j..L_t   <= R_t
 
-The evidence is the average over a small geometric grid of lambda (an average of e-detectors is one); alarm at 1/alpha.
+The evidence is the average over a small geometric grid of lambda (an average of e-detectors is one); alarm at
+1/alpha.
 
 What is guaranteed, under the null, for the first alarm at row N:
     * average run length E[N] >= 1/alpha: both kinds;
@@ -25,8 +26,8 @@ Measured, alpha = 1e-7, p = 0.6, truth 0.5 from row 0 on, labels until the alarm
 excess log loss 630 / 930; with m0 = 0.005, 830 / 1,270; signed error, two-sided, 670 / 1,030; with tolerance 0.01,
 830 / 1,290; the same by "cusum" with tolerance 0, 860 / 1,340. A million rows take 2 s on one core.
 
-Shin, Ramdas, Rinaldo, "E-detectors: a nonparametric framework for sequential change detection", New England Journal of
-Statistics in Data Science 2024 (arXiv 2203.03532), Definitions 2.1-2.3 and Theorem 2.4.
+Shin, Ramdas, Rinaldo, "E-detectors: a nonparametric framework for sequential change detection", New England Journal
+of Statistics in Data Science 2024 (arXiv 2203.03532), Definitions 2.1-2.3 and Theorem 2.4.
 
 >>> import numpy as np
 >>> rng = np.random.default_rng(11)

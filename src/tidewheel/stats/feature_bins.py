@@ -4,8 +4,9 @@ Called by `reference_profile` and by workers that sketch traffic. It must never 
 two sketches compare only on equal bins.
 
 Numeric: edges are quantiles of the reference (about equal counts per bin, so a distance sees every part of the
-distribution alike); bin i holds (edge i-1, edge i], the outer bins are open. Categorical: one bin per frequent category
-and one for all others, unseen ones included. Missing values (None, NaN) are counted apart, as they drift too.
+distribution alike); bin i holds (edge i-1, edge i], the outer bins are open. Categorical: one bin per frequent
+category and one for all others, unseen ones included. Missing values (None, NaN) are counted apart, as they drift
+too.
 
 bins: more see finer shifts but need more rows per window (PSI's noise grows as bins / rows); 20 suits 500 rows.
 top: categories kept by name.

@@ -3,17 +3,17 @@
 Called by monitors (feed `EDetector`), gates and `metrics`. Every function takes equal columns and returns one
 number per row.
 
-Why the excess removes the season. A loss has a level that moves with the rows: at night riders are predictable and the
-log loss is low, in the rain it is high, and a detector on the raw loss reports the weather. A calibrated model knows
-this: with y ~ Bernoulli(p) its expected log loss is the entropy of p. What is left,
+Why the excess removes the season. A loss has a level that moves with the rows: at night riders are predictable and
+the log loss is low, in the rain it is high, and a detector on the raw loss reports the weather. A calibrated model
+knows this: with y ~ Bernoulli(p) its expected log loss is the entropy of p. What is left,
 
     excess = loss(y, p) - E_{y ~ p}[loss(y, p)] = (p - y) logit(p)    for the log loss
                                                 = (p - y) (2p - 1)    for the Brier score
 
-has conditional mean zero for *every* p, thus for every mixture of rows, hour, season or zone, exactly as long as
-P(y = 1 | row) = p. It moves only when the relation of label to features moves: concept drift, not data drift. Two
-limits: (1) rows where p is near 1/2 carry no weight in the excess log loss (a coin flip cannot be more uncertain), and
-errors in opposite directions on both sides of 1/2 may cancel: watch `signed_error` as well; (2) a model that is
+has conditional mean zero for *every* p, thus for every mixture of rows, hour, season or zone, exactly as long as P(y
+= 1 | row) = p. It moves only when the relation of label to features moves: concept drift, not data drift. Two
+limits: (1) rows where p is near 1/2 carry no weight in the excess log loss (a coin flip cannot be more uncertain),
+and errors in opposite directions on both sides of 1/2 may cancel: watch `signed_error` as well; (2) a model that is
 miscalibrated from the start has a non-zero excess, so give the detector a tolerance, or recalibrate.
 
 >>> import numpy as np

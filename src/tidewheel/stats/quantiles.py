@@ -1,9 +1,9 @@
 """Anytime-valid statements about a quantile (p99 latency), read from a mergeable `LogHistogram`.
 
-A quantile is a statement about a rate: "p99 > 80 ms" says that more than 1 % of requests take longer than 80 ms. So the
-tests count: no distribution of latencies is assumed, only that requests are independent given the arm. Called by the
-latency guardrail of a rollout. It must never round in favour of an alarm: an observation that shares a bin with the
-limit does not count as above it, so alarms come late by at most the histogram's relative error.
+A quantile is a statement about a rate: "p99 > 80 ms" says that more than 1 % of requests take longer than 80 ms. So
+the tests count: no distribution of latencies is assumed, only that requests are independent given the arm. Called by
+the latency guardrail of a rollout. It must never round in favour of an alarm: an observation that shares a bin with
+the limit does not count as above it, so alarms come late by at most the histogram's relative error.
 
 With F the distribution and Q its q-quantile, the count of X <= x is binomial with rate F(x), and the mixture of
 likelihood ratios of `rates.log_e_above` is a test martingale for each bound on that rate. As it is monotone in the
@@ -14,8 +14,8 @@ count, the bound holds at all x at once when it holds at x = Q, so one pass over
     quantile_worse      evidence against  Q_b <= factor Q_a:
                         min over v of E_a(v: Q_a = v) E_b(v: P(X_b > factor v) <= 1 - q), an e-process whatever Q_a is
 
-alpha: chance of ever being wrong, over all looks together. About log(1/alpha) + 5 nats must be earned: at q = 0.99 and
-a true rate above the limit of 2 % instead of 1 %, some 1,750 requests; of 5 %, some 170 (alpha = 0.01).
+alpha: chance of ever being wrong, over all looks together. About log(1/alpha) + 5 nats must be earned: at q = 0.99
+and a true rate above the limit of 2 % instead of 1 %, some 1,750 requests; of 5 %, some 170 (alpha = 0.01).
 
 Howard, Ramdas, "Sequential estimation of quantiles with applications to A/B testing and best-arm identification",
 Bernoulli 2022 (arXiv 1906.09712), Theorem 1; the mixture over a grid replaces their beta-binomial one.

@@ -8,10 +8,11 @@ replaced by a normal approximation: one failure in two hundred requests is what 
 
     E = Q(k_a; n_a) Q(k_b; n_b) / max_{H0} p_a^k_a (1-p_a)^(n_a-k_a) p_b^k_b (1-p_b)^(n_b-k_b)
 
-with Q(k; n) = Beta(k + 1/2, n - k + 1/2) / Beta(1/2, 1/2), the Krichevsky-Trofimov mixture. Whatever the true rates in
-H0, E is at most a likelihood ratio of expectation one, so P(E ever >= 1/alpha) <= alpha, at every look and under any
-(predictable) routing. `rate_difference_interval` inverts it. `rate_above` tests one arm against a fixed limit with a
-mixture over odds ratios. Assumption: outcomes are independent given the arm's rate (a burst of retries is one outcome).
+with Q(k; n) = Beta(k + 1/2, n - k + 1/2) / Beta(1/2, 1/2), the Krichevsky-Trofimov mixture. Whatever the true rates
+in H0, E is at most a likelihood ratio of expectation one, so P(E ever >= 1/alpha) <= alpha, at every look and under
+any (predictable) routing. `rate_difference_interval` inverts it. `rate_above` tests one arm against a fixed limit
+with a mixture over odds ratios. Assumption: outcomes are independent given the arm's rate (a burst of retries is one
+outcome).
 
 margin: absolute, in failures per request; alpha: chance of ever blaming a B that is within the margin.
 

@@ -1,8 +1,8 @@
 """The profile of features in training data, and how far a later window lies from it.
 
-A model version keeps the `ReferenceProfile` of its training rows; workers count traffic in `BinnedSketch`es on the same
-bins; monitors `compare` them. Called by registry's callers, serving and monitoring. It must never decide: a distance is
-an effect size, whether it is more than chance is for `conformal_drift`.
+A model version keeps the `ReferenceProfile` of its training rows; workers count traffic in `BinnedSketch`es on the
+same bins; monitors `compare` them. Called by registry's callers, serving and monitoring. It must never decide: a
+distance is an effect size, whether it is more than chance is for `conformal_drift`.
 
 With reference shares p_i and window shares q_i (both smoothed by half a row per bin):
 
