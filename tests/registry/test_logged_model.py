@@ -9,7 +9,7 @@ import pytest
 
 from tidewheel.base import ambient
 from tidewheel.base.errors import InvalidInput, NotAllowed
-from tidewheel.registry.log_model import log_model
+from tidewheel.registry import log_model
 
 lightgbm = pytest.importorskip("lightgbm")
 
