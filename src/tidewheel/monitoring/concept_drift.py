@@ -1,0 +1,64 @@
+"""`tw.ConceptDrift("log_loss")`: the model has become wrong.
+
+It watches the *excess* loss of each label, what the loss is beyond what the model itself expects, which has mean zero
+for a calibrated model whatever the hour, season or mix of rows (see `stats.losses`). A rise means that the relation
+of label to features has moved, and so it calls for retraining by default.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tidewheel.base.errors import InvalidInput
+from tidewheel.monitoring.outcome_drift import OutcomeWatch
+from tidewheel.monitoring.watch import Subject
+from tidewheel.stats import EDetector, excess_brier, excess_log_loss
+from tidewheel.stats.losses import EXCESS_BRIER_RANGE, EXCESS_LOG_LOSS_RANGE
+
+_METRICS = {
+    "log_loss": (excess_log_loss, EXCESS_LOG_LOSS_RANGE, "log loss", "nats"),
+    "brier": (excess_brier, EXCESS_BRIER_RANGE, "Brier score", ""),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ConceptDrift:
+    """Alarm when the loss rises above what the model expects of itself.
+
+    Args:
+        metric: "log_loss" or "brier", of a prediction that is a probability.
+        tolerance: mean excess loss that is put up with, in the metric's unit. Set it above the model's own
+            miscalibration; a larger one finds less and later.
+        alpha: false alarms: among the first n labels after training or an alert, at most n * alpha.
+    """
+
+    metric: str = "log_loss"
+    tolerance: float = 0.01
+    alpha: float = 1e-7
+
+    def __post_init__(self) -> None:
+        if self.metric not in _METRICS:
+            raise InvalidInput(f"ConceptDrift cannot watch {self.metric!r}.", fix=f"Use one of {sorted(_METRICS)}.")
+
+    @property
+    def name(self) -> str:
+        return f"concept_drift({self.metric})"
+
+    @property
+    def kind(self) -> str:
+        return "concept"
+
+    def begin(self, subject: Subject) -> OutcomeWatch:
+        score, (lo, hi), _, unit = _METRICS[self.metric]
+        detector = EDetector(alpha=self.alpha, lo=lo, hi=hi, m0=self.tolerance)
+        return OutcomeWatch(detector, score, self._tell, f"{self.metric}({subject.prediction})", unit)
+
+    def resume(self, subject: Subject, state: dict[str, Any]) -> OutcomeWatch:
+        return self.begin(subject).restore(state)
+
+    def _tell(self, mean: float, _side: str | None, changed: datetime | None, count: int) -> str:
+        _, _, metric, unit = _METRICS[self.metric]
+        since = f" since {changed:%Y-%m-%d %H:%M} UTC" if changed else ""
+        return f"{metric} is {mean:.3f} {unit} above what the model expects{since} ({count} labels)".replace("  ", " ")

@@ -1,0 +1,89 @@
+"""The watch behind ConceptDrift and Bias: an e-detector on a stream of one number a label.
+
+Besides the detector it keeps sums by hour, so that an alert can say how large the effect has been since the change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tidewheel.base.units import from_us
+from tidewheel.monitoring.records import Finding, ReadingState
+from tidewheel.monitoring.watch import Look, Outcomes, Windows
+from tidewheel.stats import EDetector, TwoSidedEDetector
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_HOUR_US = 3_600_000_000
+_HOURS_KEPT = 24 * 14
+
+
+@dataclass(slots=True)
+class OutcomeWatch:
+    """Feeds `score(truth, predicted)` to a detector; `tell` puts what it found in words."""
+
+    detector: EDetector | TwoSidedEDetector
+    score: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+    tell: Callable[[float, str | None, datetime | None, int], str]
+    subject: str
+    unit: str
+    hours: dict[int, tuple[int, float]] = field(default_factory=dict)
+
+    def fold(self, outcomes: Outcomes) -> None:
+        if outcomes.at_us.size == 0:
+            return
+        values = self.score(outcomes.truth, outcomes.predicted)
+        self.detector.update(values, outcomes.at_us / 1e6)
+        hours, places = np.unique(outcomes.at_us // _HOUR_US, return_inverse=True)
+        counts, sums = np.bincount(places), np.bincount(places, weights=values)
+        for hour, count, total in zip(hours.tolist(), counts.tolist(), sums.tolist(), strict=True):
+            before = self.hours.get(hour, (0, 0.0))
+            self.hours[hour] = (before[0] + count, before[1] + total)
+        for hour in sorted(self.hours)[:-_HOURS_KEPT]:
+            del self.hours[hour]
+
+    def advance(self, now_us: int, windows: Windows) -> None:
+        """Windows of traffic say nothing about outcomes."""
+
+    def look(self) -> Look:
+        found = self.detector.reading()
+        changed = from_us(round(found.change_at * 1e6)) if found.change_at is not None else None
+        count, mean = self._since(changed)
+        side = self.detector.side if isinstance(self.detector, TwoSidedEDetector) else None
+        finding = Finding(self.subject, mean, self.unit, found.log_evidence)
+        return Look(
+            state=ReadingState.ALARM if found.alarm else ReadingState.QUIET,
+            log_evidence=found.log_evidence if found.rows else 0.0,
+            log_threshold=found.log_threshold,
+            seen=found.rows,
+            summary=self.tell(mean, side, changed, count) if found.alarm else f"{found.rows} labels seen",
+            change_at=changed if found.alarm else None,
+            findings=(finding,) if found.alarm else (),
+            facts={"labels": found.rows, "labels_since_change": count, "mean_since_change": mean},
+        )
+
+    def reset(self) -> None:
+        self.detector.reset()
+        self.hours.clear()
+
+    def to_dict(self) -> dict[str, Any]:
+        hours = [[hour, count, total] for hour, (count, total) in self.hours.items()]
+        return {"detector": self.detector.to_dict(), "hours": hours}
+
+    def restore(self, state: dict[str, Any]) -> OutcomeWatch:
+        """Take up the state that `to_dict` gave."""
+        self.detector = type(self.detector).from_dict(state["detector"])
+        self.hours = {hour: (count, total) for hour, count, total in state["hours"]}
+        return self
+
+    def _since(self, changed: datetime | None) -> tuple[int, float]:
+        first = 0 if changed is None else round(changed.timestamp() * 1e6) // _HOUR_US
+        kept = [value for hour, value in self.hours.items() if hour >= first]
+        count = sum(n for n, _ in kept)
+        return count, sum(total for _, total in kept) / count if count else 0.0
