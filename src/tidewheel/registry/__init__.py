@@ -5,7 +5,8 @@ trains. Owns `registry_models`, `registry_versions`, `registry_alias_holders`. E
 `registry.version.registered`, `registry.version.promoted`, `registry.version.rolled_back`,
 `registry.version.evaluated`, `registry.alias.removed`. Reads no events.
 
-`Registry` and `log_model` are imported when first named: inference workers load models from here and need no database library.
+`Registry` and `log_model` are imported when first named: inference workers load models from here and need no
+database library.
 """
 
 from importlib import import_module

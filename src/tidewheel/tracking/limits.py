@@ -1,0 +1,46 @@
+"""What may be written down, and how long it may be: MLflow's limits, so that what fits here fits there. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+
+from tidewheel.base.errors import InvalidInput, TooLarge
+
+MAX_KEY = 250
+MAX_PARAM = 6000
+MAX_TAG = 8000
+MAX_POINTS = 100_000
+_KEY = re.compile(r"[\w.\- :/]+")
+
+
+def check_key(key: str, noun: str) -> str:
+    """The key itself, if a param, metric or tag may be called so."""
+    if not _KEY.fullmatch(key) or len(key) > MAX_KEY or key.startswith("/") or ".." in PurePosixPath(key).parts:
+        raise InvalidInput(
+            f"{key[:80]!r} cannot name a {noun}.",
+            fix=f"Use up to {MAX_KEY} letters, digits, spaces and _ - . : /, not beginning with a slash.",
+        )
+    return key
+
+
+def check_texts(values: Mapping[str, object], noun: str, longest: int) -> dict[str, str]:
+    """Params or tags as text, within the limits."""
+    texts = {check_key(key, noun): str(value) for key, value in values.items()}
+    for key, text in texts.items():
+        if len(text) > longest:
+            raise TooLarge(
+                f"The {noun} {key!r} is {len(text)} characters long.", fix=f"{longest} is the limit; log an artifact."
+            )
+    return texts
+
+
+def check_artifact_path(path: str) -> str:
+    """The path itself, if it stays within a run's artifacts."""
+    parts = path.split("/")
+    if not path or len(path) > 1000 or "\\" in path or "\x00" in path or any(part in ("", ".", "..") for part in parts):
+        raise InvalidInput(
+            f"{path[:80]!r} is not an artifact path.", fix="Use a relative path with forward slashes and without '..'."
+        )
+    return path

@@ -1,0 +1,80 @@
+"""The nouns of tracking, as in MLflow: Experiment, Run, Param, Metric, Artifact. Frozen, JSON-able, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+RunStatus = Literal["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"]
+EndStatus = Literal["FINISHED", "FAILED", "KILLED"]
+LifecycleStage = Literal["active", "deleted"]
+
+DEFAULT_EXPERIMENT_ID = "0"
+DEFAULT_EXPERIMENT = "Default"
+PARENT_RUN_TAG = "mlflow.parentRunId"  # MLflow's name, so that its clients draw the same tree
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """A named shelf of runs. Ids are counting numbers as text; ``0`` is there from the first use on."""
+
+    id: str
+    name: str
+    lifecycle_stage: LifecycleStage
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One execution of training code. `metrics` holds the latest value of each metric, `inputs` lineage nodes."""
+
+    id: str
+    experiment_id: str
+    experiment: str
+    name: str
+    user: str
+    status: RunStatus
+    lifecycle_stage: LifecycleStage
+    started_at: datetime
+    ended_at: datetime | None = None
+    inputs: tuple[str, ...] = ()
+    params: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def node(self) -> str:
+        """Its name in the journal's lineage."""
+        return f"run:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricPoint:
+    """One value of a metric; any float, also NaN and the infinities. Without `at`, the platform's present instant."""
+
+    key: str
+    value: float
+    step: int = 0
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A file that a run kept, under a relative path with forward slashes."""
+
+    path: str
+    digest: str
+    size_bytes: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunComparison:
+    """Runs side by side, in the order asked for: the params and tags in which they differ, and all their metrics."""
+
+    run_ids: tuple[str, ...]
+    params: dict[str, tuple[str | None, ...]]
+    tags: dict[str, tuple[str | None, ...]]
+    metrics: dict[str, tuple[float | None, ...]]

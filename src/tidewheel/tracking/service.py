@@ -1,0 +1,317 @@
+"""Tracking's verbs: runs are begun, described, measured and ended; no run changes what another has written.
+
+`app.py` constructs it; training code reaches it through the SDK (`sdk.py`), pipelines for the run of each execution.
+Params and tags are changes of state and enter the journal; metric points are measurements and do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from tidewheel.base.clock import Clock
+from tidewheel.base.doors import door
+from tidewheel.base.errors import Conflict, InvalidInput, NotFound, TooLarge
+from tidewheel.base.ids import new_id
+from tidewheel.base.units import from_us, to_us
+from tidewheel.storage import Blobs, Change, Metadata
+from tidewheel.storage.journal import current_actor
+from tidewheel.tracking import limits, metric_store, store
+from tidewheel.tracking.records import (
+    DEFAULT_EXPERIMENT,
+    DEFAULT_EXPERIMENT_ID,
+    Artifact,
+    EndStatus,
+    Experiment,
+    LifecycleStage,
+    MetricPoint,
+    Run,
+    RunComparison,
+)
+
+
+class Tracking:
+    """Keeps what training runs did."""
+
+    def __init__(self, metadata: Metadata, blobs: Blobs, clock: Clock) -> None:
+        self._metadata = metadata
+        self._blobs = blobs
+        self._clock = clock
+
+    def create_experiment(self, name: str) -> Experiment:
+        """Make a new experiment.
+
+        Raises:
+            Conflict: if there is one of this name.
+        """
+        limits.check_key(name, "experiment")
+        with self._metadata.change() as change:
+            if store.find_experiment(change.connection, name=name):
+                raise Conflict(f"There is an experiment {name!r} already.", fix="Choose another name, or use it.")
+            return self._add_experiment(change, name)
+
+    @door("GET", "/tracking/experiments")
+    def experiments(self) -> list[Experiment]:
+        """All experiments, in the order they were made."""
+        with self._metadata.read() as connection:
+            return store.list_experiments(connection)
+
+    @door("POST", "/tracking/runs")
+    def start_run(
+        self,
+        experiment: str = DEFAULT_EXPERIMENT,
+        name: str | None = None,
+        tags: dict[str, str] | None = None,
+        inputs: list[str] | None = None,
+    ) -> Run:
+        """Begin a run in an experiment, which is made if it is not there. `inputs` are lineage nodes it builds on."""
+        limits.check_key(experiment, "experiment")
+        run_tags = limits.check_texts(tags or {}, "tag", limits.MAX_TAG)
+        run_id = new_id("run")
+        with self._metadata.change() as change:
+            home = store.find_experiment(change.connection, name=experiment)
+            home = home or self._add_experiment(change, experiment)
+            if home.lifecycle_stage == "deleted":
+                raise Conflict(f"The experiment {experiment!r} is deleted.", fix="Restore it, or use another.")
+            run = Run(
+                id=run_id,
+                experiment_id=home.id,
+                experiment=home.name,
+                name=name or f"run-{run_id[-8:]}",
+                user=current_actor(),
+                status="RUNNING",
+                lifecycle_stage="active",
+                started_at=from_us(self._clock.now_us()),
+                inputs=tuple(inputs or ()),
+                tags=run_tags,
+            )
+            store.add_run(change.connection, run)
+            facts = {"experiment": home.name, "name": run.name, "tags": run_tags}
+            change.emit("tracking.run.started", run.node, facts, inputs=run.inputs)
+        return run
+
+    @door("POST", "/tracking/runs/{run_id}/resume")
+    def resume_run(self, run_id: str) -> Run:
+        """Say that a run which ended, or was cut off, is running again."""
+        with self._metadata.change() as change:
+            _require_active(change.connection, run_id)
+            store.set_status(change.connection, run_id, "RUNNING", None)
+            change.emit("tracking.run.resumed", f"run:{run_id}")
+        return self.run(run_id)
+
+    @door("POST", "/tracking/runs/{run_id}/end")
+    def end_run(self, run_id: str, status: EndStatus = "FINISHED") -> Run:
+        """Say how a run ended."""
+        with self._metadata.change() as change:
+            _require_active(change.connection, run_id)
+            store.set_status(change.connection, run_id, status, self._clock.now_us())
+            change.emit("tracking.run.ended", f"run:{run_id}", {"status": status})
+        return self.run(run_id)
+
+    @door("GET", "/tracking/runs/{run_id}")
+    def run(self, run_id: str) -> Run:
+        """A run with its params, tags and latest metrics."""
+        with self._metadata.read() as connection:
+            found = store.find_runs(connection, [run_id])
+        if not found:
+            raise _no_run(run_id)
+        return found[0]
+
+    @door("GET", "/tracking/runs")
+    def runs(self, experiment: str | None = None, limit: int = 100, stage: LifecycleStage = "active") -> list[Run]:
+        """The newest runs of an experiment, or of all."""
+        with self._metadata.read() as connection:
+            found = store.find_experiment(connection, name=experiment) if experiment is not None else None
+            if experiment is not None and found is None:
+                raise NotFound(f"There is no experiment {experiment!r}.", fix="`tidewheel runs ls` lists them.")
+            experiment_id = found.id if found else None
+            return store.list_runs(connection, experiment_id=experiment_id, stage=stage, limit=limit)
+
+    @door("POST", "/tracking/runs/{run_id}/params")
+    def log_params(self, run_id: str, params: dict[str, str]) -> None:
+        """Write params down. A param is written once; the same value again is no change.
+
+        Raises:
+            Conflict: if one has another value already; then none is written.
+        """
+        self.log_batch(run_id, params=params)
+
+    @door("POST", "/tracking/runs/{run_id}/metrics")
+    def log_metrics(self, run_id: str, metrics: list[MetricPoint]) -> None:
+        """Add metric points, all or none; points already there are not added twice."""
+        self.log_batch(run_id, metrics=metrics)
+
+    @door("POST", "/tracking/runs/{run_id}/tags")
+    def set_tags(self, run_id: str, tags: dict[str, str]) -> None:
+        """Set tags, over what they were."""
+        self.log_batch(run_id, tags=tags)
+
+    def log_batch(
+        self,
+        run_id: str,
+        *,
+        metrics: Sequence[MetricPoint] = (),
+        params: Mapping[str, object] | None = None,
+        tags: Mapping[str, object] | None = None,
+    ) -> None:
+        """Write metrics, params and tags of a run down in one transaction."""
+        points = self._points(metrics)
+        new_params = limits.check_texts(params or {}, "param", limits.MAX_PARAM)
+        new_tags = limits.check_texts(tags or {}, "tag", limits.MAX_TAG)
+        if not new_params and not new_tags:
+            with self._metadata.record() as connection:
+                _require_active(connection, run_id)
+                if points:
+                    metric_store.add_points(connection, run_id, points)
+            return
+        with self._metadata.change() as change:
+            _require_active(change.connection, run_id)
+            store.add_params(change.connection, run_id, _unwritten(change.connection, run_id, new_params))
+            store.write_tags(change.connection, run_id, new_tags)
+            if points:
+                metric_store.add_points(change.connection, run_id, points)
+            change.emit("tracking.run.described", f"run:{run_id}", {"params": new_params, "tags": new_tags})
+
+    @door("GET", "/tracking/runs/{run_id}/history")
+    def metric_history(self, run_id: str, key: str) -> list[MetricPoint]:
+        """All points of a metric, by step and instant."""
+        with self._metadata.read() as connection:
+            _require(connection, run_id)
+            return metric_store.metric_history(connection, run_id, key)
+
+    @door("GET", "/tracking/compare")
+    def compare(self, run_ids: list[str]) -> RunComparison:
+        """Runs side by side: the params and tags in which they differ, and all metrics."""
+        with self._metadata.read() as connection:
+            found = {run.id: run for run in store.find_runs(connection, run_ids)}
+        missing = [run_id for run_id in run_ids if run_id not in found]
+        if missing:
+            raise _no_run(missing[0])
+        chosen = [found[run_id] for run_id in run_ids]
+        metrics = {key: tuple(run.metrics.get(key) for run in chosen) for key in _keys([r.metrics for r in chosen])}
+        params, tags = _differing([run.params for run in chosen]), _differing([run.tags for run in chosen])
+        return RunComparison(tuple(run_ids), params, tags, metrics)
+
+    def log_artifact(self, run_id: str, source: Path | bytes, path: str | None = None) -> list[Artifact]:
+        """Keep a file, a folder's files, or bytes with a run.
+
+        `path` is where among the run's artifacts; a file or folder without one keeps its own name.
+        """
+        kept = self._keep(source, path)
+        with self._metadata.change() as change:
+            _require_active(change.connection, run_id)
+            store.write_artifacts(change.connection, run_id, kept)
+            facts = {"artifacts": {artifact.path: artifact.digest for artifact in kept}}
+            change.emit("tracking.artifact.logged", f"run:{run_id}", facts)
+        return kept
+
+    @door("GET", "/tracking/runs/{run_id}/artifacts")
+    def artifacts(self, run_id: str) -> list[Artifact]:
+        """What a run kept, by path."""
+        with self._metadata.read() as connection:
+            _require(connection, run_id)
+            return store.list_artifacts(connection, run_id)
+
+    def fetch_artifact(self, run_id: str, path: str, target: Path) -> Path:
+        """Write an artifact to `target`, checked against its BLAKE3."""
+        for artifact in self.artifacts(run_id):
+            if artifact.path == path:
+                return self._blobs.fetch(artifact.digest, target)
+        raise NotFound(f"The run {run_id} kept no artifact {path!r}.", fix="`tidewheel runs show` lists them.")
+
+    @door("POST", "/tracking/runs/{run_id}/delete")
+    def delete_run(self, run_id: str) -> None:
+        """Put a run aside; it can be restored."""
+        with self._metadata.change() as change:
+            _require(change.connection, run_id)
+            store.set_lifecycle_stage(change.connection, run_id, "deleted")
+            change.emit("tracking.run.deleted", f"run:{run_id}")
+
+    @door("POST", "/tracking/runs/{run_id}/restore")
+    def restore_run(self, run_id: str) -> None:
+        """Take a deleted run back."""
+        with self._metadata.change() as change:
+            _require(change.connection, run_id)
+            store.set_lifecycle_stage(change.connection, run_id, "active")
+            change.emit("tracking.run.restored", f"run:{run_id}")
+
+    def _points(self, metrics: Sequence[MetricPoint]) -> list[metric_store.Point]:
+        if len(metrics) > limits.MAX_POINTS:
+            raise TooLarge(f"{len(metrics)} points came at once.", fix=f"Send at most {limits.MAX_POINTS}.")
+        now_us = self._clock.now_us()
+        for key in {point.key for point in metrics}:
+            limits.check_key(key, "metric")
+        try:
+            return [(p.key, int(p.step), to_us(p.at) if p.at else now_us, float(p.value)) for p in metrics]
+        except (TypeError, ValueError) as error:
+            raise InvalidInput(f"A metric point is not made of numbers: {error}.", fix="Give floats.") from None
+
+    def _add_experiment(self, change: Change, name: str) -> Experiment:
+        now: datetime = from_us(self._clock.now_us())
+        default = name == DEFAULT_EXPERIMENT
+        id_ = DEFAULT_EXPERIMENT_ID if default else store.next_experiment_id(change.connection)
+        experiment = Experiment(id=id_, name=name, lifecycle_stage="active", created_at=now, updated_at=now)
+        store.add_experiment(change.connection, experiment)
+        change.emit("tracking.experiment.created", f"experiment:{id_}", {"name": name})
+        return experiment
+
+    def _keep(self, source: Path | bytes, path: str | None) -> list[Artifact]:
+        now = from_us(self._clock.now_us())
+        if isinstance(source, bytes):
+            if path is None:
+                raise InvalidInput("Bytes have no name of their own.", fix="Pass path=…")
+            return [Artifact(limits.check_artifact_path(path), self._blobs.put(source), len(source), now)]
+        if not source.exists():
+            raise NotFound("There is no file to keep.", where=str(source))
+        root = path or source.resolve().name
+        files = [(source, root)] if source.is_file() else _files_below(source, root)
+        return [
+            Artifact(limits.check_artifact_path(name), self._blobs.put_file(file), file.stat().st_size, now)
+            for file, name in files
+        ]
+
+
+def _files_below(folder: Path, root: str) -> list[tuple[Path, str]]:
+    files = [(file, f"{root}/{file.relative_to(folder).as_posix()}") for file in folder.rglob("*") if file.is_file()]
+    if not files:
+        raise InvalidInput("The folder to keep is empty.", where=str(folder))
+    return files
+
+
+def _unwritten(connection: Connection, run_id: str, values: Mapping[str, str]) -> dict[str, str]:
+    written = store.read_params(connection, run_id)
+    for key, value in values.items():
+        if written.get(key, value) != value:
+            raise Conflict(
+                f"The param {key!r} of the run {run_id} is {written[key]!r} already, and cannot become {value!r}.",
+                fix="Params are written once; use a tag for what changes, or another run.",
+            )
+    return {key: value for key, value in values.items() if key not in written}
+
+
+def _differing(texts: Sequence[Mapping[str, str]]) -> dict[str, tuple[str | None, ...]]:
+    rows = {key: tuple(text.get(key) for text in texts) for key in _keys(texts)}
+    return {key: row for key, row in rows.items() if len(set(row)) > 1}
+
+
+def _keys(mappings: Sequence[Mapping[str, object]]) -> list[str]:
+    return sorted({key for mapping in mappings for key in mapping})
+
+
+def _require(connection: Connection, run_id: str) -> LifecycleStage:
+    stage = store.lifecycle_stage(connection, run_id)
+    if stage is None:
+        raise _no_run(run_id)
+    return stage
+
+
+def _require_active(connection: Connection, run_id: str) -> None:
+    if _require(connection, run_id) == "deleted":
+        raise Conflict(f"The run {run_id} is deleted.", fix="Restore it first.")
+
+
+def _no_run(run_id: str) -> NotFound:
+    return NotFound(f"There is no run {run_id!r}.", fix="`tidewheel runs ls` lists them.")
