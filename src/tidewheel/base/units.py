@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from tidewheel.base.errors import InvalidInput
 
 _DURATION_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _BYTES = {"B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
@@ -72,9 +74,9 @@ def parse_instant(text: str | datetime) -> datetime:
 
 def to_us(at: datetime) -> int:
     """Microseconds since 1970 of an aware instant; the form in which instants are stored."""
-    return round(at.timestamp() * 1_000_000)
+    return (at - _EPOCH) // _MICROSECOND
 
 
 def from_us(at_us: int) -> datetime:
     """The aware UTC instant of microseconds since 1970."""
-    return datetime.fromtimestamp(at_us // 1_000_000, UTC) + timedelta(microseconds=at_us % 1_000_000)
+    return _EPOCH + timedelta(microseconds=at_us)

@@ -1,0 +1,38 @@
+"""A child ends when its parent is gone, however it went."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+CHILD = "from tidewheel.base.parent import exit_with_parent; import time; exit_with_parent(); print('up', flush=True); time.sleep(60)"
+PARENT = f"import subprocess, sys, time; c = subprocess.Popen([sys.executable, '-c', {CHILD!r}]); print(c.pid, flush=True); time.sleep(60)"
+
+
+@pytest.mark.crash
+def test_a_child_ends_when_its_parent_is_killed():
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
+    child = int(parent.stdout.readline())
+    assert parent.stdout.readline().strip() == "up"
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 10
+    while _alive(child):
+        assert time.monotonic() < deadline, "the child outlived its parent"
+        time.sleep(0.02)
+
+
+def _alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

