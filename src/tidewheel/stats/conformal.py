@@ -43,12 +43,20 @@ def log_bets(p: float) -> Floats:
     return np.asarray(np.log(KAPPAS) + (KAPPAS - 1) * math.log(p))
 
 
-def windows_needed(*, references: int, alpha: float, features: int = 1) -> int:
-    """Windows until the alarm when each is the most extreme of its slot in one of `features` features (u = 1)."""
+def windows_needed(*, references: int, alpha: float, features: int = 1, slots: int = 24) -> int | None:
+    """Windows until the alarm when each is more extreme than all references of its slot in one of `features` features.
+
+    Deterministic p-values (u = 1). Slots are visited in turn; on the k-th visit k - 1 drifted windows have joined the
+    bag, and the new one ranks in their middle. None: so few slots and references that the drift becomes the norm first.
+
+    >>> windows_needed(references=28, alpha=1e-6, slots=1) is None
+    True
+    """
     target = math.log(features * len(KAPPAS)) - math.log(probability(alpha, "alpha"))
-    bets, log_sr, windows = log_bets(1 / (references + 1)), np.full(len(KAPPAS), -np.inf), 0
-    if bets.max() <= 0:
-        raise ValueError(f"{references} reference windows allow no evidence at all; at least 2 are needed")
-    while np.logaddexp.reduce(log_sr) < target:
-        log_sr, windows = bets + np.logaddexp(0.0, log_sr), windows + 1
-    return windows
+    log_sr = np.full(len(KAPPAS), -np.inf)
+    for window in range(slots * (references + 2)):
+        visit = window // slots + 1
+        log_sr = log_bets((visit + 1) / 2 / (references + visit)) + np.logaddexp(0.0, log_sr)
+        if np.logaddexp.reduce(log_sr) >= target:
+            return window + 1
+    return None

@@ -25,12 +25,16 @@ windows:
     14              F = 1 / 20           14 / 19    18 / 22    21 / 26
     28              F = 1 / 20            9 / 12    11 / 14    13 / 16
 
+(24 slots; `windows_needed` tells for others.) Drifted windows join the bag, so a drift that is not seen within a few
+rounds of the slots becomes the norm. With a single slot and alpha = 1e-4, 28 references never suffice, 60 take 11
+windows and 100 take 7: where there is no season, cut the reference into many windows.
+
 A slot with fewer than `min_windows` references borrows those of its neighbours (1, 2, ... slots away, around the
 clock). Windows should hold comparable numbers of rows: a window of few rows is farther from everything by chance
 alone.
 
-A feature is named when its own evidence is past 1/alpha and its effect (`shift`: W1 in reference deviations, or
-total variation; pooled over the windows since its change, against the same slots' references) is at least
+A feature is named when its own evidence is past 1/alpha and its effect (`shift`: binned W1 in reference deviations,
+or total variation; pooled over the windows since its change, against the same slots' references) is at least
 `min_effect`. There is an alarm when the total evidence is past 1/alpha and a feature is named.
 
 Vovk, "Testing randomness online", Statistical Science 2021 (arXiv 1906.09256); Shin, Ramdas, Rinaldo 2024, as in
@@ -51,7 +55,7 @@ False
 >>> found = [drift.update(slot, hour(11 + np.sin(slot)), at=float(slot)) for slot in range(24)]
 >>> first = next(reading for reading in found if reading.alarm)
 >>> first.alarm_at, [f.feature for f in first.named], round(first.features[0].shift, 1)
-(9.0, ['fare'], 0.6)
+(9.0, ['fare'], 0.5)
 """
 
 import math

@@ -40,14 +40,13 @@ Column = ArrayLike | Sequence[Any]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureBins:
     """Edges (numeric) or categories (categorical). `scale` is the reference's standard deviation, the unit of W1;
-    `low` and `high` its extremes, which close the outer bins when a distance needs their width."""
+    `centres` the reference's mean in each bin, where a distance takes the bin's mass to lie."""
 
     kind: FeatureKind
     edges: tuple[float, ...] = ()
     categories: tuple[str, ...] = ()
     scale: float = 1.0
-    low: float = 0.0
-    high: float = 0.0
+    centres: tuple[float, ...] = (0.0,)
 
     @classmethod
     def of(cls, values: Column, *, kind: FeatureKind | None = None, bins: int = 20, top: int = 50) -> "FeatureBins":
@@ -60,13 +59,23 @@ class FeatureBins:
         if len(present) == 0:
             return cls(kind="numeric")
         low, high = float(present.min()), float(present.max())
-        scale = float(present.std()) or abs(high) or 1.0
         if low == high:
-            return cls(kind="numeric", edges=(math.nextafter(low, -math.inf), low), scale=scale, low=low, high=high)
+            scale = abs(low) or 1.0
+            below = math.nextafter(low, -math.inf)
+            return cls(kind="numeric", edges=(below, low), scale=scale, centres=(low - scale, low, low + scale))
         # an actual value at each edge, and never the maximum: a bin above it would be empty in the reference
         quantiles = np.quantile(present, np.arange(1, bins) / bins, method="lower")
         edges = np.unique(quantiles[quantiles < high])
-        return cls(kind="numeric", edges=tuple(edges.tolist()), scale=scale, low=low, high=high)
+        if len(edges) == 0:
+            edges = np.array([low])
+        index = np.searchsorted(edges, present, side="left")
+        centres = np.bincount(index, weights=present) / np.bincount(index)
+        return cls(
+            kind="numeric",
+            edges=tuple(edges.tolist()),
+            scale=float(present.std()) or 1.0,
+            centres=tuple(centres.tolist()),
+        )
 
     @property
     def size(self) -> int:
@@ -84,9 +93,8 @@ class FeatureBins:
 
     @property
     def gaps(self) -> Floats:
-        """Numeric: the length of axis that each edge's difference of distribution functions stands for, in scales."""
-        points = np.array([min(self.low, *self.edges), *self.edges, max(self.high, *self.edges)]) / self.scale
-        return np.asarray((points[2:] - points[:-2]) / 2)
+        """Numeric: how far mass moves when it crosses each edge (from centre to centre), in scales."""
+        return np.asarray(np.diff(self.centres) / self.scale)
 
     def count(self, values: Column) -> Ints:
         """How many values fall in each bin; the last entry counts missing ones."""
@@ -105,12 +113,13 @@ class FeatureBins:
     def to_dict(self) -> State:
         """Plain JSON values; `from_dict` restores them exactly."""
         state = {name: getattr(self, name) for name in self.__slots__}
-        return {**state, "edges": list(self.edges), "categories": list(self.categories)}
+        return {**state, "edges": list(self.edges), "categories": list(self.categories), "centres": list(self.centres)}
 
     @classmethod
     def from_dict(cls, state: State) -> "FeatureBins":
         """The inverse of `to_dict`."""
-        return cls(**{**state, "edges": tuple(state["edges"]), "categories": tuple(state["categories"])})
+        parts: State = {key: tuple(part) if isinstance(part, list) else part for key, part in state.items()}
+        return cls(**parts)
 
 
 def kind_of(values: Column) -> FeatureKind:

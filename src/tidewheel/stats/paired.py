@@ -8,7 +8,7 @@ once, at a hold-out set. difference = loss(candidate) - loss(champion): negative
 must never be evaluated again and again on growing data. `look="anytime"` gives the confidence sequence, which may be
 (cost: about 1.5 times the width). Rows must be independent; where they come in groups, give one mean per group.
 
-    mean +- t_{1 - alpha; n - 1} s / sqrt(n)      one-sided each: P(truth > upper) <= alpha and P(truth < lower) <= alpha
+    mean +- t_{1 - alpha; n - 1} s / sqrt(n)      P(truth > upper) <= alpha and P(truth < lower) <= alpha
 
 `compare_slices` does this per slice: H0 difference <= tolerance, p-values corrected over all slices tested (Holm by
 default, never weaker than Bonferroni), so P(any slice wrongly called worse) <= alpha. Effect of `min_rows`: smaller

@@ -8,7 +8,7 @@ With reference shares p_i and window shares q_i (both smoothed by half a row per
 
     PSI  = sum (q_i - p_i) log(q_i / p_i)                population stability index, nats; custom: .1 some, .25 much
     JS   = sqrt( KL(p|m)/2 + KL(q|m)/2 ) / sqrt(log 2)   Jensen-Shannon distance, m = (p + q)/2; from 0 to 1
-    W1   = integral |F_p - F_q| dx / std(reference)      numeric: shift in reference deviations, on the bins; at least
+    W1   = integral |F_p - F_q| dx / std(reference)      numeric: shift in reference deviations, bin to bin; at least
                                                          |difference of means| / std, so a shift past the outer edges
                                                          counts in full. Categorical: total variation, from 0 to 1
     psi_noise = (bins - 1)(1/n + 1/m)                    the PSI that no drift at all gives on average
@@ -24,7 +24,7 @@ population stability index", 2020 (the noise term).
 >>> window = reference.empty(); window.add(rng.normal(1, 2, 2_000))
 >>> found = compare(reference, window)
 >>> round(found.psi, 2), round(found.js, 2), round(found.w1, 2), round(found.psi_noise, 3)
-(0.21, 0.19, 0.5, 0.011)
+(0.21, 0.19, 0.46, 0.011)
 """
 
 import math

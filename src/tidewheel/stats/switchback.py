@@ -66,4 +66,5 @@ def cluster_sums(units: Sequence[Key], values: ArrayLike) -> tuple[list[Key], Fl
     index: dict[Key, int] = {}
     codes = np.array([index.setdefault(unit, len(index)) for unit in units], dtype=np.int64)
     counts = np.bincount(codes, minlength=len(index))
-    return list(index), np.bincount(codes, weights=column, minlength=len(index)), counts.astype(np.int64)
+    sums = np.bincount(codes, weights=column, minlength=len(index)).astype(np.float64)
+    return list(index), sums, counts.astype(np.int64)
