@@ -1,6 +1,7 @@
 """The market's past: an hour of requests priced by the incumbent's rule, and what came of them.
 
-Vectorised by steps of five minutes, between which drivers move; `World.history` chains the hours. Its columns are
+Vectorised by steps of five minutes, as live traffic is when it is asked for five minutes at a time; `World.history`
+chains the hours. Its columns are
 what a company would have on disk, so nothing hidden is among them.
 """
 
@@ -19,24 +20,36 @@ from tidewheel.demo.market.settlement import Settled, label_delay_s, settle
 _STEP_MIN = 5
 
 
-def past_hour(hour_index: int, requests: HourOfRequests, wanted: np.ndarray, pool: DriverPool) -> dict[str, np.ndarray]:
+def past_hour(hour_index: int, requests: HourOfRequests, fleet: np.ndarray, pool: DriverPool) -> dict[str, np.ndarray]:
     """One hour (counted from 1970-01-01) of the past, as columns in time order; moves the pool on by an hour."""
-    drivers = np.zeros(len(requests.zone), dtype=np.int64)
-    multiplier = np.zeros(len(requests.zone))
-    edges = np.searchsorted(requests.second, np.arange(0, 61, _STEP_MIN) * 60.0)
+    minute = (requests.second // 60.0).astype(np.int64)
+    began_at_minute = pool.minute
+    drivers = np.zeros(len(minute), dtype=np.int64)
+    edges = np.searchsorted(minute, np.arange(0, 61, _STEP_MIN))
     steps: list[Settled] = []
     for start, stop in pairwise(edges):
         span = slice(start, stop)
-        drivers[span] = pool.available()[requests.zone[span]]
-        multiplier[span] = rule_multiplier(drivers[span], requests.rain[span], requests.nudge[span])
-        steps.append(_settle(requests, span, drivers[span], multiplier[span]))
-        taken = steps[-1].driven
-        rides = (requests.zone[span][taken], requests.destination[span][taken])
-        pool.take(*rides, ride_minutes(requests.base_fare[span][taken]))
-        for _ in range(_STEP_MIN):
-            pool.advance(wanted)
+        free = _free_by_minute(fleet, pool)
+        drivers[span] = free[minute[span] % _STEP_MIN, requests.zone[span]]
+        steps.append(_settle(requests, span, drivers[span], _multiplier(requests, span, drivers[span])))
+        driven = np.flatnonzero(steps[-1].driven) + start
+        rides = (minute[driven] + began_at_minute, requests.zone[driven], requests.destination[driven])
+        pool.take(*rides, ride_minutes(requests.base_fare[driven]))
     settled = Settled(*(np.concatenate(column) for column in zip(*steps, strict=True)))
-    return _columns(hour_index, requests, drivers, multiplier, settled)
+    return _columns(hour_index, requests, drivers, _multiplier(requests, slice(None), drivers), settled)
+
+
+def _free_by_minute(fleet: np.ndarray, pool: DriverPool) -> np.ndarray:
+    """Free drivers by minute and zone over one step, in which the pool hears of no new ride."""
+    free = np.zeros((_STEP_MIN, len(fleet)), dtype=np.int64)
+    for minute in range(_STEP_MIN):
+        free[minute] = pool.available()
+        pool.advance(fleet)
+    return free
+
+
+def _multiplier(requests: HourOfRequests, span: slice, drivers: np.ndarray) -> np.ndarray:
+    return rule_multiplier(drivers, requests.rain[span], requests.nudge[span])
 
 
 def _settle(requests: HourOfRequests, span: slice, drivers: np.ndarray, multiplier: np.ndarray) -> Settled:

@@ -28,7 +28,7 @@ class Hidden(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A rider asks what a ride would cost. `offered` is a price set for exploration, or NaN: the model chooses."""
+    """A rider asks what a ride would cost. `offered` is a price set for exploration, or None: the model chooses."""
 
     quote_id: str
     rider_id: str
@@ -40,7 +40,7 @@ class Quote:
     base_fare: float
     hour: float
     centre_km: float
-    offered: float
+    offered: float | None
     hidden: Hidden = field(repr=False)
 
 

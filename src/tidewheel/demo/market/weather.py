@@ -1,8 +1,8 @@
 """Rain and temperature, hour by hour and zone by zone.
 
-Rain falls as local showers: short, and over some of the zones only, so that each day holds about as much of it as
-the next. Any day can be asked for without the days before it, and the process has no trend: two windows at the same
-hours of different days are exchangeable.
+Rain falls as many local showers, short and over a zone or two, so that each quarter of a day holds about as much of
+it as the same hours of the next: a monitor of the rain should see weather, not change. Any day can be asked for
+without the days before it, and the process has no trend.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import numpy as np
 
 from tidewheel.demo.market.city import ZONES
 
-SHOWERS_PER_DAY = 10.0
-SHOWER_COVERS = 0.4  # of the zones
+SHOWERS_PER_DAY = 90.0
+SHOWER_COVERS = 0.09  # of the zones
 _STREAM = 11  # keeps the weather's draws apart from the riders' under one seed
 
 
@@ -45,8 +45,8 @@ class Weather:
         rng = np.random.default_rng([self._seed, _STREAM, day])
         rain = np.zeros((48, len(ZONES)))
         for _ in range(rng.poisson(SHOWERS_PER_DAY)):
-            starts, lasts_h = rng.uniform(0, 24), min(0.5 + rng.exponential(1.0), 12.0)
+            starts, lasts_h = rng.uniform(0, 24), min(0.4 + rng.exponential(0.4), 12.0)
             hours = np.arange(48)
             wet_h = np.clip(np.minimum(hours + 1, starts + lasts_h) - np.maximum(hours, starts), 0.0, 1.0)
-            rain += np.outer(wet_h * rng.gamma(2.0, 0.7), rng.random(len(ZONES)) < SHOWER_COVERS)
+            rain += np.outer(wet_h * rng.gamma(4.0, 0.45), rng.random(len(ZONES)) < SHOWER_COVERS)
         return np.round(rain, 2), float(rng.normal(0.0, 1.5))

@@ -7,6 +7,7 @@ answered; only the number of free drivers follows from the answers. Never does I
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -22,7 +23,9 @@ from tidewheel.demo.market.settlement import answer
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STARTS_AT = datetime(2026, 3, 2, tzinfo=UTC)  # a Monday
-DRIVERS_PER_REQUEST = 0.2  # free drivers wanted in a zone, for each request expected there in an hour
+DRIVERS_PER_REQUEST = 0.35  # on shift, for each request expected in an hour; about 0.15 of them are driving
+_WARM_UP_H = 2  # under the incumbent's rule, so that live traffic starts with rides under way
+_MINUTE = timedelta(minutes=1)
 _ZONE_INDEX = {name: index for index, name in enumerate(ZONE_NAMES)}
 _CENTRE_KM = CENTRE_KM.tolist()
 
@@ -56,8 +59,9 @@ class World:
         )
         self._start_hour = int((starts_at - EPOCH).total_seconds()) // 3600
         self._minute = self._start_hour * 60  # the next minute of live traffic to be asked for
-        self._wanted_now = self._wanted(self._start_hour)
-        self._pool = DriverPool(self._wanted_now)
+        self._fleet_now = self._fleet(self._start_hour)
+        self._pool = DriverPool(self._fleet(self._start_hour - _WARM_UP_H))
+        self._past_hours(self._start_hour - _WARM_UP_H, self._pool)
         self._to_come: list[_Request] = []  # the rest of the hour under way, latest first
 
     def history(self, days: float) -> dict[str, np.ndarray]:
@@ -66,11 +70,7 @@ class World:
         Always the same for a seed, whatever live traffic has done; `requested_at` and `known_at` are UTC.
         """
         first_hour = self._start_hour - round(days * 24)
-        pool = DriverPool(self._wanted(first_hour))
-        hours = [
-            past_hour(hour, self._requests(hour), self._wanted(hour), pool)
-            for hour in range(first_hour, self._start_hour)
-        ]
+        hours = self._past_hours(first_hour, DriverPool(self._fleet(first_hour)))
         return {name: np.concatenate([hour[name] for hour in hours]) for name in hours[0]}
 
     def quotes(self, until: datetime) -> list[Quote]:
@@ -83,7 +83,7 @@ class World:
         quotes: list[Quote] = []
         while self._minute < last_minute:
             quotes.extend(self._minute_of_quotes())
-            self._pool.advance(self._wanted_now)
+            self._pool.advance(self._fleet_now)
             self._minute += 1
         return quotes
 
@@ -94,14 +94,18 @@ class World:
         """
         outcome = answer(quote, multiplier)
         if outcome.driven:
+            asked_minute = (quote.requested_at - self.starts_at) // _MINUTE + _WARM_UP_H * 60
             ride_min = ride_minutes(np.array([quote.base_fare]))
-            self._pool.take(np.array([_ZONE_INDEX[quote.zone]]), np.array([quote.hidden.destination]), ride_min)
+            self._pool.take(
+                *(np.array([asked_minute]), np.array([_ZONE_INDEX[quote.zone]]), np.array([quote.hidden.destination])),
+                ride_min,
+            )
         return outcome
 
     def _minute_of_quotes(self) -> list[Quote]:
         hour, minute = divmod(self._minute, 60)
         if minute == 0:
-            self._wanted_now = self._wanted(hour)
+            self._fleet_now = self._fleet(hour)
             self._to_come = _requests_latest_first(self._requests(hour))
         free = self._pool.available().tolist()
         starts_at = EPOCH + timedelta(hours=hour)
@@ -110,8 +114,14 @@ class World:
             quotes.append(_quote(self._to_come.pop(), hour, starts_at, free))
         return quotes
 
-    def _wanted(self, hour_index: int) -> np.ndarray:
-        """Free drivers that each zone would have if nobody took any."""
+    def _past_hours(self, first_hour: int, pool: DriverPool) -> list[dict[str, np.ndarray]]:
+        return [
+            past_hour(hour, self._requests(hour), self._fleet(hour), pool)
+            for hour in range(first_hour, self._start_hour)
+        ]
+
+    def _fleet(self, hour_index: int) -> np.ndarray:
+        """Drivers on shift in one hour, by the zone that they would be in if nobody rode."""
         expected = self._arrivals.expected_per_hour(hour_index)
         result: np.ndarray = (2.0 + DRIVERS_PER_REQUEST * expected) * self._arrivals.driver_luck(hour_index)
         return result
@@ -154,6 +164,6 @@ def _quote(request: _Request, hour_index: int, hour_starts_at: datetime, free: l
         base_fare=base_fare,
         hour=round(hour_index % 24 + second / 3600.0, 4),
         centre_km=_CENTRE_KM[zone],
-        offered=offered,
+        offered=None if math.isnan(offered) else offered,
         hidden=hidden,
     )
