@@ -1,0 +1,130 @@
+"""What is known of a rollout: for each stage and arm, failures, latencies and the goal, as sums that only grow.
+
+Written by `fold.py`, read by `judge.py`. Everything here merges by adding, fits in a few kilobytes however much traffic
+there was, and is JSON. Stages are kept apart on purpose: see `goal.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidewheel.stats import LogHistogram, RateCounts, RatioMoments
+
+AGREE_RELATIVE = 0.01
+"""Two outputs agree when they differ by at most this part of the champion's (and 1e-9)."""
+
+
+class Arm(StrEnum):
+    """The two sides of the comparison."""
+
+    CHAMPION = "champion"
+    CANDIDATE = "candidate"
+
+
+@dataclass(slots=True)
+class ArmEvidence:
+    """One arm in one stage.
+
+    `requests` counts server failures (status 500 and above); `goal` holds the labelled predictions by unit, `labelled`
+    is how many predictions that is.
+    """
+
+    requests: RateCounts = field(default_factory=RateCounts)
+    latency_ms: LogHistogram = field(default_factory=LogHistogram)
+    goal: RatioMoments = field(default_factory=RatioMoments)
+    labelled: int = 0
+
+    def add_requests(self, statuses: Sequence[int], latencies_ms: Sequence[float]) -> None:
+        """Count answered requests; those that failed have no latency worth comparing."""
+        failed = sum(status >= 500 for status in statuses)
+        self.requests = self.requests.merge(RateCounts(len(statuses), failed))
+        self.latency_ms.add(np.asarray([ms for ms, status in zip(latencies_ms, statuses, strict=True) if status < 500]))
+
+    def add_unit(self, before: tuple[float, int], after: tuple[float, int]) -> None:
+        """A unit's (sum of values, number of labelled predictions) grew from `before` to `after`."""
+        new, old = RatioMoments.of([after[0]], [after[1]]), RatioMoments.of([before[0]], [before[1]])
+        self.goal = self.goal.merge(_negative(old)).merge(new)
+        self.labelled += after[1] - before[1]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "requests": self.requests.to_dict(),
+            "latency_ms": self.latency_ms.to_dict(),
+            "goal": self.goal.to_dict(),
+            "labelled": self.labelled,
+        }
+
+    @classmethod
+    def from_dict(cls, state: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        return cls(
+            RateCounts.from_dict(state["requests"]),
+            LogHistogram.from_dict(state["latency_ms"]),
+            RatioMoments.from_dict(state["goal"]),
+            int(state["labelled"]),
+        )
+
+
+@dataclass(slots=True)
+class Agreement:
+    """How often, in the shadow, candidate and champion gave (nearly) the same answer to the same request."""
+
+    pairs: int = 0
+    agreeing: int = 0
+    total_difference: float = 0.0
+
+    def add(self, champion: NDArray[np.float64], candidate: NDArray[np.float64]) -> None:
+        """Compare the outputs for one request; outputs of another length agree in nothing."""
+        self.pairs += 1
+        if champion.shape != candidate.shape or not len(champion):
+            return
+        differences = np.abs(candidate - champion)
+        self.agreeing += bool((differences <= 1e-9 + AGREE_RELATIVE * np.abs(champion)).all())
+        self.total_difference += float(np.nan_to_num(differences).max())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {"pairs": self.pairs, "agreeing": self.agreeing, "total_difference": self.total_difference}
+
+
+@dataclass(slots=True)
+class StageEvidence:
+    """Both arms of one stage, and how far they agreed where both answered the same requests."""
+
+    champion: ArmEvidence = field(default_factory=ArmEvidence)
+    candidate: ArmEvidence = field(default_factory=ArmEvidence)
+    agreement: Agreement = field(default_factory=Agreement)
+
+    def arm(self, arm: Arm) -> ArmEvidence:
+        """The evidence of one arm."""
+        return self.champion if arm is Arm.CHAMPION else self.candidate
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "champion": self.champion.to_dict(),
+            "candidate": self.candidate.to_dict(),
+            "agreement": self.agreement.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, state: dict[str, Any]) -> Self:
+        """The inverse of `to_dict`."""
+        return cls(
+            ArmEvidence.from_dict(state["champion"]),
+            ArmEvidence.from_dict(state["candidate"]),
+            Agreement(**state["agreement"]),
+        )
+
+
+def _negative(sums: RatioMoments) -> RatioMoments:
+    return RatioMoments(
+        -sums.clusters, -sums.total, -sums.count, -sums.total_squares, -sums.total_count, -sums.count_squares
+    )

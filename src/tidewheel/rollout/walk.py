@@ -1,0 +1,153 @@
+"""Begins a rollout and moves it on: state, stage, decision and journal in one transaction. Effects are `settle.py`'s.
+
+Called by `rollouts.py` with a judgement (the judge's, or a person's). It must never make a move that the table in
+`states.py` does not know, nor one for a rollout that has meanwhile moved on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from tidewheel.base.clock import Clock
+from tidewheel.base.errors import Conflict, NotFound
+from tidewheel.base.ids import new_id
+from tidewheel.base.units import to_us
+from tidewheel.rollout import store
+from tidewheel.rollout.judge import Judgement
+from tidewheel.rollout.plans import Plan
+from tidewheel.rollout.records import Decision, Rollout
+from tidewheel.rollout.states import ENDED, Move, RolloutState, next_state
+from tidewheel.storage import Change
+from tidewheel.storage.journal import current_actor, current_cause
+
+
+def begin(change: Change, endpoint: str, champion: str, candidate: str, plan: Plan, clock: Clock) -> Rollout:
+    """Add a rollout in its first stage, in the open change.
+
+    Raises:
+        Conflict: if one is running on this endpoint.
+    """
+    busy = [rollout for rollout in store.running_rollouts(change.connection) if rollout.endpoint == endpoint]
+    if busy:
+        raise Conflict(
+            f"A rollout is running on {endpoint!r} already: {busy[0].id}, {busy[0].state}.",
+            fix="Wait for its end, or abort it.",
+        )
+    rollout = Rollout(
+        id=new_id("rol"),
+        endpoint=endpoint,
+        champion=champion,
+        candidate=candidate,
+        state=RolloutState.SHADOW if plan.shadowed else RolloutState.CANARY,
+        stage=0,
+        stages=(),
+        plan=plan,
+        reason=f"Started: {plan.describe()}.",
+        cause=current_cause(),
+        entry_id="",
+        alias_due=None,
+        settled=False,
+        started_at=clock.now(),
+        ended_at=None,
+    )
+    facts = {**_versions(rollout), "plan": plan.describe()}
+    entry_id = change.emit("rollout.rollout.started", rollout.node, facts, inputs=_version_nodes(rollout))
+    store.add_rollout(change.connection, replace(rollout, entry_id=entry_id))
+    store.enter_stage(change.connection, rollout, 0, to_us(rollout.started_at))
+    return rollout
+
+
+def make_move(change: Change, seen: Rollout, judgement: Judgement, clock: Clock) -> Decision:
+    """Move a rollout on, in the open change; `seen` is the rollout that was judged.
+
+    Raises:
+        Conflict: if the state does not allow the move, or the rollout has moved since it was seen.
+    """
+    rollout = store.find_rollout(change.connection, seen.id)
+    if rollout is None:
+        raise NotFound(f"There is no rollout {seen.id!r}.")
+    to_state = next_state(rollout.state, judgement.move)
+    if (rollout.state, rollout.stage) != (seen.state, seen.stage):
+        raise Conflict(f"The rollout {seen.id} has moved on to {rollout.state}.", fix="Look again.")
+    decision = _journal(change, rollout, to_state, judgement, clock)
+    _apply(change, rollout, decision)
+    return decision
+
+
+def _journal(change: Change, rollout: Rollout, to_state: RolloutState, judgement: Judgement, clock: Clock) -> Decision:
+    decision_id, stage_name = new_id("dec"), rollout.plan.stage_name(rollout.stage)
+    facts: dict[str, Any] = {
+        "rollout_id": rollout.id,
+        **_versions(rollout),
+        "stage": stage_name,
+        "move": str(judgement.move),
+        "from_state": str(rollout.state),
+        "to_state": str(to_state),
+        "reason": judgement.reason,
+        "evidence": judgement.evidence,
+    }
+    nodes = [rollout.node, *_version_nodes(rollout)]
+    node = f"decision:{decision_id}"
+    entry_id = change.emit("rollout.decision.made", node, facts, inputs=nodes, cause=rollout.entry_id)
+    return Decision(
+        id=decision_id,
+        rollout_id=rollout.id,
+        stage=rollout.stage,
+        stage_name=stage_name,
+        move=judgement.move,
+        from_state=rollout.state,
+        to_state=to_state,
+        reason=judgement.reason,
+        evidence=judgement.evidence,
+        at=clock.now(),
+        actor=current_actor(),
+        entry_id=entry_id,
+    )
+
+
+def _apply(change: Change, rollout: Rollout, decision: Decision) -> None:
+    connection, at_us, ended = change.connection, to_us(decision.at), decision.to_state in ENDED
+    store.add_decision(connection, decision)
+    if rollout.running:
+        store.change_stage(connection, rollout.id, rollout.stage, ended_at_us=at_us)
+    entry_id, stage = decision.entry_id, rollout.stage
+    if ended:
+        store.forget_working_memory(connection, rollout.id)
+        facts = {**_versions(rollout), "reason": decision.reason, "started_at": rollout.started_at.isoformat()}
+        kind = f"rollout.rollout.{decision.to_state}"
+        inputs = [f"decision:{decision.id}"]
+        entry_id = change.emit(kind, rollout.node, facts, inputs=inputs, cause=decision.entry_id)
+    else:
+        stage = rollout.stage + 1
+        store.enter_stage(connection, rollout, stage, at_us)
+    store.change_rollout(
+        connection,
+        rollout.id,
+        state=str(decision.to_state),
+        stage=stage,
+        reason=decision.reason,
+        entry_id=entry_id,
+        alias_due=_alias_due(rollout, decision.move),
+        settled=False,
+        ended_at_us=at_us if ended else None,
+    )
+
+
+def _alias_due(rollout: Rollout, move: Move) -> str | None:
+    """Which version is to become champion by this move; None where the alias stays as it is."""
+    if move is Move.PROMOTE:
+        return rollout.candidate
+    return rollout.champion if rollout.state is RolloutState.PROMOTED else None
+
+
+def _versions(rollout: Rollout) -> dict[str, Any]:
+    return {
+        "endpoint": rollout.endpoint,
+        "champion": rollout.champion,
+        "candidate": rollout.candidate,
+    }
+
+
+def _version_nodes(rollout: Rollout) -> list[str]:
+    return [f"version:{rollout.champion}", f"version:{rollout.candidate}"]
