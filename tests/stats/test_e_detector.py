@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tidewheel.stats import EXCESS_LOG_LOSS_RANGE, EDetector, TwoSidedEDetector, excess_log_loss, signed_error
+from tidewheel.stats import EXCESS_LOG_LOSS_RANGE, EDetector, TwoSidedEDetector, excess_log_loss, log_loss, signed_error
 
 
 def calibrated(rng: np.random.Generator, rows: int) -> tuple[np.ndarray, np.ndarray]:
@@ -85,3 +85,13 @@ def test_after_a_reset_it_is_new() -> None:
 
 def test_at_the_edge_of_the_null_a_constant_stream_is_never_an_alarm_for_cusum() -> None:
     assert not EDetector(alpha=1e-3, lo=0.0, hi=1.0, m0=0.5, kind="cusum").update(np.full(5000, 0.5)).alarm
+
+
+def test_the_season_that_alarms_on_raw_loss_is_silent_on_excess_loss() -> None:
+    rng = np.random.default_rng(9)
+    p = np.where(np.arange(20_000) % 4000 < 2000, 0.95, 0.6)  # easy nights, hard days, a model that knows both
+    y = (rng.random(20_000) < p).astype(float)
+    raw, level = log_loss(y, p), float(log_loss(y[:2000], p[:2000]).mean())
+    assert EDetector(alpha=1e-6, lo=0.0, hi=4.0, m0=level).update(raw).alarm
+    lo, hi = EXCESS_LOG_LOSS_RANGE
+    assert not EDetector(alpha=1e-6, lo=lo, hi=hi).update(excess_log_loss(y, p)).alarm

@@ -6,7 +6,7 @@ once, at a hold-out set. difference = loss(candidate) - loss(champion): negative
 
 `paired_difference` is SINGLE-LOOK: a Student t bound, right when it is computed once on rows fixed in advance; it
 must never be evaluated again and again on growing data. `look="anytime"` gives the confidence sequence, which may be
-(cost: about 1.5 times the width). Rows must be independent; where they come in groups, give one mean per group.
+(cost: about 1.7 times the width). Rows must be independent; where they come in groups, give one mean per group.
 
     mean +- t_{1 - alpha; n - 1} s / sqrt(n)      P(truth > upper) <= alpha and P(truth < lower) <= alpha
 
