@@ -1,0 +1,48 @@
+"""`python -m tidewheel.server --home H --host 127.0.0.1 --port 7600`: the control plane as a process.
+
+Started by the supervisor of `tidewheel up` and by `tidewheel server`. SIGTERM drains open requests and ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from tidewheel.base.errors import TidewheelError
+
+
+def serve(home: str | None, host: str | None, port: int | None) -> None:
+    """Run the control plane until a signal ends it."""
+    import uvicorn
+
+    from tidewheel.app import open_platform
+    from tidewheel.base.settings import Settings
+    from tidewheel.server.app import build
+    from tidewheel.server.guard import refuse_open_bind
+
+    settings = Settings()
+    host = host or settings.get("server.host", str)
+    port = settings.get("server.port", int) if port is None else port
+    with open_platform(home, settings) as platform:
+        refuse_open_bind(platform, host)
+        app = build(platform, host=host)
+        uvicorn.run(app, host=host, port=port, access_log=False, log_level="warning", server_header=False)
+
+
+def main() -> int:
+    """Parse the arguments and serve; an error is said in two lines, never as a traceback."""
+    parser = argparse.ArgumentParser(prog="python -m tidewheel.server", description="The Tidewheel control plane.")
+    parser.add_argument("--home", help="folder that holds all state (default: $TIDEWHEEL_HOME or ./.tidewheel)")
+    parser.add_argument("--host", help="address to bind (default: the setting server.host)")
+    parser.add_argument("--port", type=int, help="port to bind (default: the setting server.port)")
+    given = parser.parse_args()
+    try:
+        serve(given.home, given.host, given.port)
+    except TidewheelError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

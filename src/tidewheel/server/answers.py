@@ -1,0 +1,92 @@
+"""What goes back over HTTP: a verb's result as JSON, or an error as `{"error": {code, message, where, fix}}`.
+
+Used by the engine and installed on the application by `app.build`. Never lets a traceback out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from tidewheel.base.errors import InvalidInput, NotFound, TidewheelError
+
+
+class ErrorDetail(BaseModel):
+    """What was wrong, where, and how to mend it."""
+
+    code: str
+    message: str
+    where: str
+    fix: str
+
+
+class ErrorAnswer(BaseModel):
+    """The body of every answer that is not a success."""
+
+    error: ErrorDetail
+
+
+def answer(result: object) -> Response:
+    """A verb's result as JSON; nothing at all for a verb that returns nothing."""
+    if result is None:
+        return Response(status_code=204)
+    return Response(msgspec.json.encode(result, enc_hook=_plain), media_type="application/json")
+
+
+def refusal(error: TidewheelError) -> Response:
+    """An error of the tree, with its own status."""
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+    body = msgspec.json.encode({"error": error.to_dict()})
+    return Response(body, status_code=error.status, media_type="application/json", headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    """Map every kind of failure to the one shape."""
+    app.add_exception_handler(TidewheelError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _not_routed)
+
+
+def _plain(value: Any) -> Any:
+    """Values that msgspec does not write by itself: numpy scalars and arrays, read-only mappings."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"A verb returned a {type(value).__name__}, which is not JSON.")
+
+
+def _refused(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, TidewheelError):
+        raise error
+    return refusal(error)
+
+
+def _invalid(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return refusal(
+        InvalidInput(
+            f"{first['msg']}.", where=where, fix="`/docs` on this server shows what each address takes, and its types."
+        )
+    )
+
+
+def _not_routed(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    if error.status_code == 404:
+        return refusal(NotFound(f"There is nothing at {request.url.path[:200]}.", fix="`/docs` lists every address."))
+    wrong = InvalidInput(f"{request.method} {request.url.path[:200]}: {error.detail}.", fix="See `/docs`.")
+    wrong.status = error.status_code
+    response = refusal(wrong)
+    response.headers.update(error.headers or {})
+    return response

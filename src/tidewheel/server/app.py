@@ -1,0 +1,47 @@
+"""Builds the control plane over an open platform. `python -m tidewheel.server` and the tests are its callers.
+
+It only puts together: rooms' routes (discovered in `routes/`), the page, health and metrics, errors, bounds. What an
+address does is never said here but in the room's verb.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+
+from tidewheel.server import answers, health, pages, routes
+from tidewheel.server.guard import is_loopback
+from tidewheel.server.limits import Limits, Traffic
+
+if TYPE_CHECKING:
+    from tidewheel.app import Platform
+
+_GZIP_FROM_BYTES = 1024
+
+
+def build(platform: Platform, *, host: str = "127.0.0.1") -> FastAPI:
+    """The control plane's application; `host` is the address it will be bound to."""
+    app = FastAPI(
+        title="Tidewheel",
+        summary="Keeps machine-learning models right after they ship.",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    traffic = Traffic()
+    app.state.platform = platform
+    app.state.traffic = traffic
+    app.state.needs_token = not is_loopback(host)
+    answers.install(app)
+    app.include_router(health.router)
+    for module in iter_modules(routes.__path__):
+        app.include_router(import_module(f"{routes.__name__}.{module.name}").router)
+    pages.install(app)
+    app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES)
+    app.add_middleware(Limits, max_body_bytes=platform.settings.get("server.max_body_bytes", int), traffic=traffic)
+    return app

@@ -1,0 +1,37 @@
+"""`/health/live`, `/health/ready` and `/metrics` of the control plane. None asks for a token: they tell no secrets."""
+
+from __future__ import annotations
+
+import time
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Request, Response
+
+from tidewheel.base.errors import TidewheelError
+from tidewheel.server.answers import answer, refusal
+from tidewheel.server.metrics import exposition
+from tidewheel.storage import journal
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health/live", summary="Whether the process answers at all.")
+def live() -> dict[str, str]:
+    return {"status": "live"}
+
+
+@router.get("/health/ready", summary="Whether the control plane can do its work: the metadata answer.")
+def ready(request: Request) -> Response:
+    began = time.perf_counter()
+    try:
+        with request.app.state.platform.metadata.read() as connection:
+            connection.execute(sa.select(journal.entries.c.seq).limit(1)).first()
+    except TidewheelError as error:
+        return refusal(error)
+    return answer({"status": "ready", "metadata_ms": round((time.perf_counter() - began) * 1000, 2)})
+
+
+@router.get("/metrics", summary="Prometheus text.", response_class=Response)
+def metrics(request: Request) -> Response:
+    text = exposition(request.app.state.platform, request.app.state.traffic)
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")

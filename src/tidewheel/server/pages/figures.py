@@ -1,0 +1,78 @@
+"""Numbers and instants as the page writes them: always with a unit, never with more digits than they deserve.
+
+Pure; installed as Jinja filters by `render.py`. What is not known is an en dash.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+from markupsafe import Markup
+
+UNKNOWN = "–"
+_MINUS = "−"
+
+
+def known(value: float | None) -> bool:
+    """Whether there is a number to show."""
+    return value is not None and math.isfinite(value)
+
+
+def figure(value: float | None) -> str:
+    """Three significant digits: ``1,240``, ``12.4``, ``0.0312``."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    size = abs(value)
+    if size >= 100 or value == int(value):
+        text = f"{value:,.0f}"
+    elif size >= 1:
+        text = f"{value:.2f}" if size < 10 else f"{value:.1f}"
+    else:
+        text = f"{value:.3g}"
+    return text.replace("-", _MINUS)
+
+
+def count(value: int) -> str:
+    """A whole number with thousands: ``12,345``."""
+    return f"{value:,}"
+
+
+def percent(value: float) -> str:
+    """A part of a hundred: ``25 %``, ``99.9 %``."""
+    return f"{value:.3g}\N{NO-BREAK SPACE}%"
+
+
+def change(part: float | None) -> str:
+    """A relative change with its sign: 0.031 is ``+3.1 %``."""
+    if part is None or not math.isfinite(part):
+        return UNKNOWN
+    sign = _MINUS if round(part, 4) < 0 else "+" if round(part, 4) > 0 else "±"
+    return f"{sign}{abs(part) * 100:.{1 if abs(part) < 0.995 else 0}f}\N{NO-BREAK SPACE}%"
+
+
+def milliseconds(value: float | None) -> str:
+    """A duration in ms: ``0.82 ms``, ``14 ms``."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    return f"{value:.2f} ms" if value < 10 else f"{value:,.0f} ms"
+
+
+def plain(value: float) -> str:
+    """A number for an SVG attribute."""
+    return f"{value:.6g}"
+
+
+def iso(at: datetime) -> str:
+    """An instant for the `datetime` attribute."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def utc(at: datetime) -> str:
+    """An instant as text for a reader without JavaScript."""
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def moment(at: datetime) -> Markup:
+    """A `<time>` that `live.js` puts into the reader's zone, with UTC on hover."""
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(iso(at), utc(at), utc(at))

@@ -1,0 +1,99 @@
+"""Remembers, in memory and for the charts only, what has no history of its own: requests per second, and how the goal's
+confidence sequence narrowed. One thread, one sample a second, started and ended with the application.
+
+It must never be the source of a decision or of a figure that is kept elsewhere: after a restart it begins anew.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from tidewheel.base.errors import NotFound
+from tidewheel.server.pages.goal import GoalView, goal_of
+
+if TYPE_CHECKING:
+    from tidewheel.app import Platform
+
+_EVERY_S = 1.0
+_TRAFFIC_POINTS = 600
+_GOAL_POINTS = 400
+_log = logging.getLogger("tidewheel.server")
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficPoint:
+    """Requests that one endpoint had been asked, at an instant (seconds since 1970)."""
+
+    at_s: float
+    requests: float
+
+
+@dataclass(slots=True)
+class GoalHistory:
+    """The course of one rollout's goal; thinned by half whenever it is full."""
+
+    points: list[GoalView] = field(default_factory=list)
+
+    def add(self, point: GoalView) -> None:
+        """Keep a point if there is more evidence than at the last."""
+        if self.points and self.points[-1].units == point.units:
+            return
+        self.points.append(point)
+        if len(self.points) > _GOAL_POINTS:
+            self.points = self.points[::2]
+
+
+class Recorder:
+    """Samples a platform. `start` and `stop` belong to the application's life; `sample` is one look."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="page-recorder", daemon=True)
+        self._traffic: dict[str, deque[TrafficPoint]] = {}
+        self._goals: dict[str, GoalHistory] = {}
+
+    def start(self) -> None:
+        """Begin to sample."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and wait for the look under way."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def traffic(self, endpoint: str) -> list[TrafficPoint]:
+        """The samples of an endpoint, oldest first."""
+        return list(self._traffic.get(endpoint, ()))
+
+    def goal(self, rollout_id: str) -> list[GoalView]:
+        """The course of a rollout's goal, oldest first."""
+        return list(self._goals[rollout_id].points) if rollout_id in self._goals else []
+
+    def sample(self) -> None:
+        """Look once."""
+        at_s = time.time()
+        for endpoint, requests in self._platform.serving.status().by_endpoint.items():
+            points = self._traffic.setdefault(endpoint, deque(maxlen=_TRAFFIC_POINTS))
+            points.append(TrafficPoint(at_s, requests))
+        for rollout in self._platform.rollout.ls(limit=8):
+            if rollout.running:
+                found = goal_of(self._platform.rollout.outlook(rollout.id).evidence)
+                if found is not None:
+                    self._goals.setdefault(rollout.id, GoalHistory()).add(found)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(_EVERY_S):
+            try:
+                self.sample()
+            except NotFound:
+                continue  # it ended while we looked
+            except Exception:
+                _log.exception("the page's recorder could not look")
+                self._stopping.wait(10 * _EVERY_S)

@@ -1,0 +1,213 @@
+"""Journal entries as a person tells them: lane, title, outcome and the figures behind each. Pure.
+
+A kind without a row of its own is told by its name, so a new room appears on the timeline without a change here; kinds
+in `SILENT` are bookkeeping that other entries already tell.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from tidewheel.base.units import format_duration
+from tidewheel.server.pages.figures import figure
+from tidewheel.server.pages.view import EventView, Lane
+from tidewheel.storage import Entry
+
+Outcome = Literal["", "good", "bad"]
+Data = Mapping[str, Any]
+
+SILENT = (
+    "tracking.",
+    "registry.model.created",
+    "registry.version.evaluated",
+    "registry.alias.",
+    "serving.route.changed",
+    "serving.endpoint.created",
+    "monitoring.watch.started",
+    "loop.champion.followed",
+    "features.view.materialized",
+    "governance.",
+    "costs.",
+)
+_LANES: dict[str, Lane] = {
+    "data": "data",
+    "features": "data",
+    "monitoring": "drift",
+    "rollout": "rollout",
+    "serving": "rollout",
+    "supervisor": "incident",
+}
+_MAX_FACTS = 24
+_MAX_TEXT = 200
+_VERSION = re.compile(r"ver_[0-9a-z]{26}")
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """How one kind of entry is told."""
+
+    lane: Lane
+    title: Callable[[Entry], str]
+    outcome: Outcome | Callable[[Data], Outcome] = ""
+
+
+def tell(entries: Sequence[Entry], names: Mapping[str, str]) -> tuple[EventView, ...]:
+    """Entries, newest first, as events; `names` turns version ids into what people call them."""
+    numbers = {entry.id: entry.seq for entry in entries}
+    told = (_event(entry, names, numbers) for entry in entries if not entry.kind.startswith(SILENT))
+    return tuple(_gathered(told))
+
+
+def versions_in(entries: Sequence[Entry]) -> set[str]:
+    """The version ids that these entries speak of."""
+    return {found for entry in entries for found in _VERSION.findall(f"{entry.subject} {entry.inputs} {entry.data}")}
+
+
+def _event(entry: Entry, names: Mapping[str, str], numbers: Mapping[str, int]) -> EventView:
+    story = STORIES.get(entry.kind) or Story(_lane(entry.kind), _by_name)
+    outcome = story.outcome if isinstance(story.outcome, str) else story.outcome(entry.data)
+    return EventView(
+        seq=entry.seq,
+        id=entry.id,
+        at=entry.at,
+        lane=story.lane,
+        title=_named(story.title(entry), names),
+        outcome=outcome,
+        facts=tuple((label, _named(text, names)) for label, text in _facts(entry.data))[:_MAX_FACTS],
+        actor=entry.actor,
+        kind=entry.kind,
+        cause_seq=numbers.get(entry.cause or ""),
+    )
+
+
+def _gathered(events: Iterator[EventView]) -> Iterator[EventView]:
+    """Runs of data events of one kind become one, so that a busy dataset does not drown the rest."""
+    last: EventView | None = None
+    count = 1
+    for event in events:
+        if last is not None and event.lane == last.lane == "data" and event.kind == last.kind:
+            count += 1
+            continue
+        if last is not None:
+            yield _with_count(last, count)
+        last, count = event, 1
+    if last is not None:
+        yield _with_count(last, count)
+
+
+def _with_count(event: EventView, count: int) -> EventView:
+    return event if count == 1 else replace(event, title=f"{event.title} (and {count - 1:,} such before it)")
+
+
+def _lane(kind: str) -> Lane:
+    return _LANES.get(kind.split(".", 1)[0], "model")
+
+
+def _by_name(entry: Entry) -> str:
+    room, _, rest = entry.kind.partition(".")
+    words = rest.replace(".", " ").replace("_", " ")
+    return f"{words.capitalize() or room}: {entry.subject.partition(':')[2]}"
+
+
+def _named(text: str, names: Mapping[str, str]) -> str:
+    return _VERSION.sub(lambda match: names.get(match[0], match[0]), text)
+
+
+def _facts(data: Data, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """The figures of an entry, flattened; what is empty is left out."""
+    for key, value in data.items():
+        label = f"{prefix}{key.replace('_', ' ')}"
+        if isinstance(value, Mapping):
+            yield from _facts(value, f"{label} · ")
+        elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
+            for number, item in enumerate(value[:6], 1):
+                yield from _facts(item, f"{item.get('name') or item.get('gate') or f'{label} {number}'} · ")
+        elif (text := _text(key, value)) != "":
+            yield label, text
+
+
+def _text(key: str, value: Any) -> str:
+    if value is None or value == []:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return format_duration(value) if key.endswith("_s") and value else figure(float(value))
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value[:8])[:_MAX_TEXT]
+    return str(value)[:_MAX_TEXT]
+
+
+# How each kind is told ----------------------------------------------------------------------------------------------
+
+
+def _decided(entry: Entry) -> str:
+    data = entry.data
+    move = {"advance": "goes on", "promote": "is promoted", "rollback": "is rolled back", "abort": "is stopped"}
+    return f"{data['candidate_version']} {move.get(data['move'], data['move'])} after {data['stage']}: {data['reason']}"
+
+
+def _decision_outcome(data: Data) -> Outcome:
+    return "good" if data["move"] == "promote" else "bad" if data["move"] in {"rollback", "abort"} else ""
+
+
+def _turn_moved(entry: Entry) -> str:
+    told = {
+        "rows_ready": "Enough rows since the change: training begins",
+        "candidate_ready": "A candidate is trained; the gates judge it",
+        "gates_passed": "The candidate passed its gates and meets traffic",
+    }
+    return told.get(entry.data.get("happening", ""), f"The turn is {entry.data.get('state', 'under way')}")
+
+
+def _turn_ended(entry: Entry) -> str:
+    state = str(entry.data.get("state", "ended")).replace("_", " ")
+    outcome = entry.data.get("outcome") or ""
+    return f"The turn ended, {state}{': ' if outcome else ''}{outcome}"
+
+
+def _turn_outcome(data: Data) -> Outcome:
+    return "good" if data.get("state") == "promoted" else "bad"
+
+
+def _registered(entry: Entry) -> str:
+    return f"{entry.subject.partition(':')[2]} registered"
+
+
+def _since(entry: Entry) -> str:
+    change_at = entry.data.get("change_at")
+    when = f", since {datetime.fromisoformat(change_at):%Y-%m-%d %H:%M} UTC" if isinstance(change_at, str) else ""
+    return f"{entry.data.get('summary', 'A monitor fired')}{when}"
+
+
+STORIES: dict[str, Story] = {
+    "rollout.rollout.started": Story(
+        "rollout", lambda e: f"{e.data['candidate_version']} begins its rollout: {e.data.get('plan', '')}"
+    ),
+    "rollout.decision.made": Story("rollout", _decided, _decision_outcome),
+    "rollout.rollout.promoted": Story(
+        "rollout", lambda e: f"{e.data['candidate_version']} has all the traffic", "good"
+    ),
+    "rollout.rollout.rolled_back": Story(
+        "incident", lambda e: f"{e.data['candidate_version']} rolled back, {e.data['champion_version']} answers", "bad"
+    ),
+    "rollout.rollout.aborted": Story("incident", lambda e: f"{e.data['candidate_version']} stopped by hand", "bad"),
+    "monitoring.alert.raised": Story("drift", _since, "bad"),
+    "monitoring.alert.resolved": Story("drift", lambda e: f"Alert resolved: {e.data.get('resolution', '')}"),
+    "monitoring.alert.acknowledged": Story("drift", lambda _: "Alert acknowledged"),
+    "loop.loop.declared": Story("model", lambda e: f"The loop {e.subject.partition(':')[2]} was declared"),
+    "loop.turn.started": Story("model", lambda e: f"A new model is wanted: {e.data.get('reason', '')}"),
+    "loop.turn.moved": Story("model", _turn_moved),
+    "loop.turn.ended": Story("model", _turn_ended, _turn_outcome),
+    "registry.version.registered": Story("model", _registered),
+    "registry.version.promoted": Story(
+        "model", lambda e: f"{e.subject.partition(':')[2]} is now {e.data.get('alias', 'champion')}", "good"
+    ),
+    "registry.version.rolled_back": Story(
+        "incident", lambda e: f"{e.subject.partition(':')[2]} is {e.data.get('alias', 'champion')} again", "bad"
+    ),
+}
