@@ -15,8 +15,10 @@ _MOVES_PER_MIN = 0.06  # the part of the gap between free drivers and a zone's p
 
 
 class DriverPool:
-    """Free drivers by zone, minute by minute. A fleet is the number of drivers on shift that each zone would have if
-    nobody rode; the pool starts with all of it free."""
+    """Free drivers by zone, minute by minute; the pool starts with a whole fleet free.
+
+    A fleet is the drivers on shift, by the zone that each would be in if nobody rode.
+    """
 
     def __init__(self, fleet: np.ndarray) -> None:
         self._free = fleet.astype(float)
