@@ -5,11 +5,23 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
-CHILD = "from tidewheel.base.parent import exit_with_parent; import time; exit_with_parent(); print('up', flush=True); time.sleep(60)"
-PARENT = f"import subprocess, sys, time; c = subprocess.Popen([sys.executable, '-c', {CHILD!r}]); print(c.pid, flush=True); time.sleep(60)"
+CHILD = """
+import time
+from tidewheel.base.parent import exit_with_parent
+exit_with_parent()
+print("up", flush=True)
+time.sleep(60)
+"""
+PARENT = f"""
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", {CHILD!r}])
+print(child.pid, flush=True)
+time.sleep(60)
+"""
 
 
 @pytest.mark.crash
@@ -32,7 +44,6 @@ def _alive(pid):
     except ProcessLookupError:
         return False
     try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rpartition(")")[2].split()[0] != "Z"
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False

@@ -1,8 +1,8 @@
 """Floor 1: where state lives. Metadata, journal, blobs, tables, key-value, leases and mapped log segments.
 
-Verbs: `Metadata.read | change | record`, `Change.emit`, `Leases.acquire | renew | release`, `open_backend`, and those of
-the contracts (`contracts.py`). Owns `journal_entries`, `journal_edges`, `storage_leases`. Emits nothing of its own: rooms
-emit through `Change`. Reads no events.
+Verbs: `Metadata.read | change | record`, `Change.emit`, `Leases.acquire | renew | release`, `open_backend`, and those
+of the contracts (`contracts.py`). Owns `journal_entries`, `journal_edges`, `storage_leases`. Emits nothing of its
+own: rooms emit through `Change`. Reads no events.
 """
 
 from tidewheel.storage.backends import open_backend

@@ -1,9 +1,10 @@
-"""The journal: an append-only, hash-chained record of every change of state. Audit, lineage and delivery metrics are read
-from it.
+"""The journal: an append-only, hash-chained record of every change of state. Audit, lineage and delivery metrics are
+read from it.
 
-Entries are written only by `metadata.Change.emit`, in the transaction of the change that they record. Each entry carries
-the id of its cause, so that "why did this happen" is a walk along the chain, and may name the `inputs` its subject came
-from, which are the edges of lineage. Nodes are written `kind:id`, as in `version:ver_01j…` or `commit:rides@4`.
+Entries are written only by `metadata.Change.emit`, in the transaction of the change that they record. Each entry
+carries the id of its cause, so that "why did this happen" is a walk along the chain, and may name the `inputs` its
+subject came from, which are the edges of lineage. Nodes are written `kind:id`, as in `version:ver_01j…` or
+`commit:rides@4`.
 """
 
 from __future__ import annotations

@@ -5,8 +5,9 @@ Three ways in, so that the right one is the easy one:
 - `change()`    a change of state; it must emit at least one journal entry, which commits with it or not at all.
 - `record()`    a measurement or a heartbeat (metric points, sketches, leases): durable, but no change of state.
 
-Writers are serialised (SQLite's `BEGIN IMMEDIATE`, PostgreSQL's advisory lock in `change`), so a reader of the journal's
-head never races another. Nothing acknowledged is lost by `kill -9`: the write-ahead log belongs to the operating system.
+Writers are serialised (SQLite's `BEGIN IMMEDIATE`, PostgreSQL's advisory lock in `change`), so a reader of the
+journal's head never races another. Nothing acknowledged is lost by `kill -9`: the write-ahead log belongs to the
+operating system.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The one SQLAlchemy `MetaData` on which each room's `store.py` declares its own tables (`registry_versions`, ...).
 
-Column habits: instants are BIGINT microseconds since 1970 UTC and end in `_at_us`; JSON is canonical text in a column of
-type `Json`; ids are text.
+Column habits: instants are BIGINT microseconds since 1970 UTC and end in `_at_us`; JSON is canonical text in a column
+of type `Json`; ids are text.
 """
 
 from __future__ import annotations

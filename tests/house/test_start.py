@@ -1,0 +1,45 @@
+"""Starting is cheap: importing loads nothing heavy, and the face names only what exists."""
+
+import subprocess
+import sys
+
+import tidewheel
+
+HEAVY = {"duckdb", "deltalake", "pyarrow", "lightgbm", "fastapi", "sqlalchemy", "alembic", "numpy", "rich", "typer"}
+
+
+def test_importing_tidewheel_loads_nothing_heavy():
+    script = "import sys, tidewheel; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    loaded = set(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.split())
+    assert not loaded & HEAVY
+
+
+def test_the_command_lines_help_loads_no_store():
+    script = (
+        "import sys; sys.argv = ['tidewheel', '--help']\n"
+        "from tidewheel.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print('LOADED', *sorted({name.split('.')[0] for name in sys.modules}))"
+    )
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout
+    loaded = set(out.rpartition("LOADED")[2].split())
+    assert not loaded & {"duckdb", "deltalake", "pyarrow", "lightgbm", "fastapi", "sqlalchemy", "alembic"}
+
+
+def test_every_public_name_can_be_had():
+    for name in tidewheel.__all__:
+        assert getattr(tidewheel, name) is not None
+
+
+def test_the_public_names_stand_sorted():
+    names = [name for name in tidewheel.__all__ if name != "__version__"]
+    assert names == sorted(names)
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    try:
+        tidewheel.nothing_like_this
+    except AttributeError as error:
+        assert "nothing_like_this" in str(error)
+    else:
+        raise AssertionError("an unknown name must not be found")
