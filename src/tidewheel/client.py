@@ -22,6 +22,7 @@ import msgspec
 from tidewheel.base import errors
 from tidewheel.base.doors import Door
 from tidewheel.base.errors import InvalidInput, TidewheelError, Unavailable
+from tidewheel.base.wire import from_json, to_json
 
 if TYPE_CHECKING:
     from tidewheel.costs import Costs
@@ -143,12 +144,12 @@ def _call(http: httpx.Client, method: Callable[..., Any], note: Door, *args: Any
         note.method,
         f"/api/v1{path}",
         params={name: _in_query(value) for name, value in given.items() if value is not None} if reading else None,
-        content=None if reading else msgspec.json.encode(given, enc_hook=str),
+        content=None if reading else to_json(given),
     )
     if answer.status_code == 204:
         return None
     returns = get_type_hints(method).get("return", Any)
-    return msgspec.convert(msgspec.json.decode(answer.content), returns, strict=False)
+    return from_json(answer.content, returns)
 
 
 def _send(http: httpx.Client, verb: str, path: str, *, params: Any, content: bytes | None) -> httpx.Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,16 @@ def test_a_result_arrives_as_the_type_that_the_verb_returned(remote: Any, town: 
     assert remote.book("Tides") == added
     assert remote.search(tags=["moon"], since=OPENED_AT) == [added]
     assert remote.search(rare=True) == []
+
+
+@pytest.mark.parametrize("score", [float("inf"), float("-inf"), 0.5, None])
+def test_numbers_that_json_has_no_word_for_cross_the_door(remote: Any, score: float | None) -> None:
+    remote.add("Tides", Edition(1884), OPENED_AT, score=score)
+    assert remote.book("Tides").score == score
+
+
+def test_not_a_number_crosses_the_door(remote: Any) -> None:
+    assert math.isnan(remote.add("Tides", Edition(1884), OPENED_AT, score=float("nan")).score)
 
 
 def test_a_verb_that_returns_nothing_answers_204(remote: Any, town: TownLibrary) -> None:
@@ -180,4 +191,4 @@ def test_the_openapi_document_describes_each_verb(web: httpx.Client) -> None:
         "It can be lent at once.",
     )
     assert set(add["responses"]) == {"200", "4XX"}
-    assert set(document["components"]["schemas"]) >= {"Book", "Edition", "ErrorAnswer", "LibraryAdd"}
+    assert set(document["components"]["schemas"]) >= {"Book", "ErrorAnswer", "LibraryAdd"}

@@ -5,16 +5,13 @@ Used by the engine and installed on the application by `app.build`. Never lets a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-import msgspec
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from tidewheel.base.errors import InvalidInput, NotFound, TidewheelError
+from tidewheel.base.wire import to_json
 
 
 class ErrorDetail(BaseModel):
@@ -36,14 +33,15 @@ def answer(result: object) -> Response:
     """A verb's result as JSON; nothing at all for a verb that returns nothing."""
     if result is None:
         return Response(status_code=204)
-    return Response(msgspec.json.encode(result, enc_hook=_plain), media_type="application/json")
+    return Response(to_json(result), media_type="application/json")
 
 
 def refusal(error: TidewheelError) -> Response:
     """An error of the tree, with its own status."""
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
-    body = msgspec.json.encode({"error": error.to_dict()})
-    return Response(body, status_code=error.status, media_type="application/json", headers=headers)
+    return Response(
+        to_json({"error": error.to_dict()}), status_code=error.status, media_type="application/json", headers=headers
+    )
 
 
 def install(app: FastAPI) -> None:
@@ -51,15 +49,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(TidewheelError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _not_routed)
-
-
-def _plain(value: Any) -> Any:
-    """Values that msgspec does not write by itself: numpy scalars and arrays, read-only mappings."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    raise TypeError(f"A verb returned a {type(value).__name__}, which is not JSON.")
 
 
 def _refused(_request: Request, error: Exception) -> Response:
