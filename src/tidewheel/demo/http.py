@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 client for traffic generators: keep-alive connections, many requests under way, every failure counted.
+"""A small HTTP/1.1 client for traffic generators: keep-alive connections, many requests at once, failures counted.
 
 Written for load, not for generality: a general client costs several times the server's own work per request, and the
 demonstrations share two cores with the servers that they call.
@@ -49,9 +49,7 @@ class Connections:
         try:
             if connection is None or connection.closed:
                 connection = await self._connect()
-            status, answer = await asyncio.wait_for(
-                connection.ask(_request(self._host, path, body)), _ANSWER_TIMEOUT_S
-            )
+            status, answer = await asyncio.wait_for(connection.ask(_request(self._host, path, body)), _ANSWER_TIMEOUT_S)
         except (OSError, TimeoutError) as error:
             self._count_failure(f"{type(error).__name__}: {error}")
             if connection is not None:
@@ -138,5 +136,7 @@ class _Connection(asyncio.Protocol):
 
 
 def _request(host: str, path: str, body: bytes) -> bytes:
-    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
     return head.encode() + body

@@ -166,7 +166,7 @@ def ride_columns(settled: list[Settled]) -> dict[str, list[Any]]:
         "hour": [quote.hour for quote in quotes],
         "centre_km": [quote.centre_km for quote in quotes],
         "offered": [each.answer.multiplier for each in settled],
-        "explored": [quote.offered == quote.offered for quote in quotes],
+        "explored": [quote.offered is not None for quote in quotes],
         "accepted": [float(each.outcome.accepted) for each in settled],
         "value": [each.outcome.value for each in settled],
         "wait_s": [each.outcome.wait_s for each in settled],

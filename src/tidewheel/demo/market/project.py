@@ -1,4 +1,4 @@
-"""The ride-hailing project, written as any owner of one would write it; `tidewheel up` on this file is the demonstration.
+"""The ride-hailing project, written as any owner of one would write it; `tidewheel up` on this file is the demo.
 
 A quote's features are the zone's recent demand and outcomes and what the app knows at the moment of asking. `offered`
 is the multiplier: in the past the one that was shown, in a request one to explore, or nothing, and then the model
@@ -98,8 +98,8 @@ tw.Loop(
     label=tw.Label("accepted", delay="30m", prediction="p_accept"),
     monitors=[
         tw.ConceptDrift("log_loss"),
-        tw.Bias(),
-        tw.DataDrift(ignore=["offered"]),
+        tw.Bias(tolerance=0.06),
+        tw.DataDrift(ignore=["offered", "rain"]),
         tw.PredictionDrift(),
     ],
     retrain=[tw.on_alert(), tw.max_age("90d")],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from datetime import datetime
 from typing import Any
 
@@ -73,14 +72,9 @@ def quote_request(quote: Quote, suffix: str = "") -> bytes:
     """A quote as an inference request: the entity key and what the app knows; features are the worker's business."""
     inputs = [{"name": "zone", "shape": [1], "datatype": "BYTES", "data": [quote.zone]}]
     inputs += [
-        {"name": name, "shape": [1], "datatype": "FP64", "data": [_number(getattr(quote, name))]}
-        for name in _REQUEST_VALUES
+        {"name": name, "shape": [1], "datatype": "FP64", "data": [getattr(quote, name)]} for name in _REQUEST_VALUES
     ]
     return _encode({"id": quote.quote_id + suffix, "inputs": inputs, "parameters": {"key": quote.rider_id}})
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
 
 
 def _json(value: Any) -> Any:

@@ -1,0 +1,88 @@
+"""A fresh install for a demonstration: its own home, a replay clock, and the processes that `tidewheel up` starts."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import httpx
+
+from tidewheel.app import Platform, open_platform
+from tidewheel.base.clock import ReplayClock
+from tidewheel.base.errors import Conflict, Unavailable
+from tidewheel.base.settings import Settings
+from tidewheel.supervisor import Addresses, Supervisor
+
+_MARKER = "made-by-tidewheel-demo"
+_READY_WITHIN_S = 60.0
+
+
+@dataclass(slots=True)
+class Install:
+    """One install that is up. `look_after` must be called now and then, as a supervisor would."""
+
+    home: Path
+    platform: Platform
+    supervisor: Supervisor
+    clock: ReplayClock
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where it answers."""
+        return self.supervisor.addresses
+
+    def look_after(self) -> list[str]:
+        """Start again whatever has died; a sentence for each."""
+        return self.supervisor.look()
+
+
+@contextmanager
+def fresh_install(home: Path, project: Path, starts_at: datetime, settings: Settings) -> Iterator[Install]:
+    """Bring up `project` in an empty home whose time is replayed from `starts_at`; drain it at the end.
+
+    Raises:
+        Conflict: if the home holds something that no demonstration made.
+    """
+    _empty(home)
+    clock = ReplayClock(home / "clock", starts_at)
+    supervisor = Supervisor(home, project, settings)
+    with open_platform(home, settings) as platform:
+        supervisor.start()
+        try:
+            _wait_until_ready(supervisor)
+            yield Install(home, platform, supervisor, clock)
+        finally:
+            supervisor.stop()
+
+
+def _empty(home: Path) -> None:
+    if home.exists() and any(home.iterdir()):
+        if not (home / _MARKER).exists():
+            raise Conflict(f"{home} holds something else than a demonstration.", fix="Give another --home.")
+        shutil.rmtree(home)
+    home.mkdir(parents=True, exist_ok=True)
+    (home / _MARKER).touch()
+
+
+def _wait_until_ready(supervisor: Supervisor) -> None:
+    deadline = time.monotonic() + _READY_WITHIN_S
+    waiting = [f"{supervisor.addresses.inference}/v2/health/live", f"{supervisor.addresses.control_plane}/health/ready"]
+    while waiting:
+        supervisor.look()
+        try:
+            if httpx.get(waiting[0], timeout=2.0).status_code == 200:
+                waiting.pop(0)
+                continue
+        except httpx.TransportError:
+            pass
+        if time.monotonic() > deadline:
+            raise Unavailable(
+                f"{waiting[0]} did not answer within {_READY_WITHIN_S:.0f} s.",
+                fix=f"Look at the logs in {supervisor.home / 'logs'}.",
+            )
+        time.sleep(0.05)
