@@ -1,0 +1,117 @@
+"""The one file that the control side writes and the workers read: which versions answer for which endpoint.
+
+`<home>/serving/snapshot.json` is replaced atomically and carries a rising generation; beside it lie the models'
+folders and the workers' reports. Everything a worker needs is named here with its BLAKE3. Nothing in this file
+imports another room.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from tidewheel.base.errors import Corrupt
+from tidewheel.serving.records import RoutingUnit
+
+
+class SnapshotVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker must know to load a version; `plan_digest` is that of its feature plan, if it has features."""
+
+    id: str
+    model: str
+    number: int
+    format: str
+    files: dict[str, str]
+    trusted_by: str | None
+    inputs: list[str]
+    outputs: list[str]
+    plan_digest: str | None = None
+    sample_rows: int = 0
+
+
+class SnapshotEndpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """How an endpoint's requests are shared; `weights` in the order of the hash line."""
+
+    name: str
+    weights: list[tuple[str, float]]
+    shadows: list[str]
+    unit: RoutingUnit
+    salt: str
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """Everything served at one generation."""
+
+    generation: int
+    endpoints: list[SnapshotEndpoint]
+    versions: list[SnapshotVersion]
+
+
+class WorkerReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker says of itself in `workers/<index>.json`; `state` is loading, ready or draining."""
+
+    pid: int
+    state: str
+    generation: int
+    failures: dict[str, str]
+    started_at: str
+    address: str
+
+
+class ServingFolder:
+    """The paths below `<home>/serving`."""
+
+    def __init__(self, home: Path) -> None:
+        self.root = home / "serving"
+        self.snapshot = self.root / "snapshot.json"
+        self.models = self.root / "models"
+        self.plans = self.root / "plans"
+        self.workers = self.root / "workers"
+        self.counters = self.root / "counters"
+
+    def model(self, version_id: str) -> Path:
+        """The folder of a version: `files/`, and `sample.npy` to warm it up with."""
+        return self.models / version_id
+
+    def plan(self, digest: str) -> Path:
+        """The file of a feature plan."""
+        return self.plans / f"{digest}.plan"
+
+    def report(self, index: int) -> Path:
+        """The file in which a worker reports."""
+        return self.workers / f"{index}.json"
+
+
+def read_snapshot(path: Path) -> Snapshot | None:
+    """The snapshot at a path, or None if there is none yet.
+
+    Raises:
+        Corrupt: if the file is not a snapshot.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Snapshot)
+    except FileNotFoundError:
+        return None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Corrupt(f"The snapshot cannot be read: {error}.", where=str(path), fix="Publish again.") from None
+
+
+def read_report(path: Path) -> WorkerReport | None:
+    """A worker's last report, or None if it has not made one that can be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=WorkerReport)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def write_atomically(path: Path, record: msgspec.Struct) -> None:
+    """Replace a JSON file: a reader sees the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    with partial.open("wb") as file:
+        file.write(msgspec.json.encode(record))
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)

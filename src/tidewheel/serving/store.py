@@ -1,0 +1,135 @@
+"""Serving's tables: endpoints, every route they have had, and which versions have stood behind them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Float,
+    Index,
+    Integer,
+    Row,
+    Table,
+    Text,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from tidewheel.base.units import from_us, to_us
+from tidewheel.serving.records import Route, RoutingUnit
+from tidewheel.storage.schema import Json, schema
+
+endpoints = Table(
+    "serving_endpoints",
+    schema,
+    Column("name", Text, primary_key=True),
+    Column("created_at_us", BigInteger, nullable=False),
+)
+routes = Table(
+    "serving_routes",
+    schema,
+    Column("generation", Integer, primary_key=True, autoincrement=False),
+    Column("endpoint", Text, nullable=False),
+    Column("weights", Json, nullable=False),
+    Column("shadows", Json, nullable=False),
+    Column("unit_entity", Text, nullable=False),
+    Column("unit_window_s", Float, nullable=False),
+    Column("salt", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("entry_id", Text, nullable=False),
+    Index("ix_serving_routes_endpoint_generation", "endpoint", "generation"),
+)
+deployments = Table(
+    "serving_deployments",
+    schema,
+    Column("endpoint", Text, primary_key=True),
+    Column("version_id", Text, primary_key=True),
+    Column("deployed_at_us", BigInteger, primary_key=True),
+    Column("retired_at_us", BigInteger),
+)
+
+
+def add_endpoint(connection: Connection, name: str, at_us: int) -> None:
+    """Keep a new endpoint."""
+    connection.execute(insert(endpoints).values(name=name, created_at_us=at_us))
+
+
+def endpoint_created_at_us(connection: Connection, name: str) -> int | None:
+    """When an endpoint was created, or None if it was not."""
+    at_us: int | None = connection.scalar(select(endpoints.c.created_at_us).where(endpoints.c.name == name))
+    return at_us
+
+
+def list_endpoints(connection: Connection) -> list[tuple[str, int]]:
+    """All endpoints by name, with their instants of creation."""
+    return [(row.name, row.created_at_us) for row in connection.execute(select(endpoints).order_by(endpoints.c.name))]
+
+
+def last_generation(connection: Connection) -> int:
+    """The generation of the newest route of any endpoint; 0 before the first."""
+    return connection.scalar(select(func.max(routes.c.generation))) or 0
+
+
+def add_route(connection: Connection, route: Route) -> None:
+    """Keep an endpoint's next route, and note which versions have come and gone."""
+    at_us = to_us(route.at)
+    connection.execute(
+        insert(routes).values(
+            generation=route.generation,
+            endpoint=route.endpoint,
+            weights=[[version, share] for version, share in route.weights.items()],
+            shadows=list(route.shadows),
+            unit_entity=route.unit.entity,
+            unit_window_s=route.unit.window_s,
+            salt=route.salt,
+            at_us=at_us,
+            entry_id=route.entry_id,
+        )
+    )
+    here = (deployments.c.endpoint == route.endpoint) & deployments.c.retired_at_us.is_(None)
+    standing = set(connection.scalars(select(deployments.c.version_id).where(here)))
+    wanted = {*route.weights, *route.shadows}
+    gone = here & deployments.c.version_id.in_(standing - wanted)
+    connection.execute(update(deployments).where(gone).values(retired_at_us=at_us))
+    for version in sorted(wanted - standing):
+        connection.execute(
+            insert(deployments).values(endpoint=route.endpoint, version_id=version, deployed_at_us=at_us)
+        )
+
+
+def current_route(connection: Connection, endpoint: str) -> Route | None:
+    """An endpoint's newest route."""
+    mine = select(routes).where(routes.c.endpoint == endpoint).order_by(routes.c.generation.desc()).limit(1)
+    row = connection.execute(mine).first()
+    return _route(row) if row else None
+
+
+def current_routes(connection: Connection) -> list[Route]:
+    """The newest route of each endpoint, by name."""
+    newest = select(func.max(routes.c.generation)).group_by(routes.c.endpoint)
+    query = select(routes).where(routes.c.generation.in_(newest)).order_by(routes.c.endpoint)
+    return [_route(row) for row in connection.execute(query)]
+
+
+def route_history(connection: Connection, endpoint: str, limit: int) -> list[Route]:
+    """An endpoint's routes, newest first."""
+    mine = select(routes).where(routes.c.endpoint == endpoint).order_by(routes.c.generation.desc()).limit(limit)
+    return [_route(row) for row in connection.execute(mine)]
+
+
+def _route(row: Row[Any]) -> Route:
+    return Route(
+        endpoint=row.endpoint,
+        generation=row.generation,
+        weights=dict(row.weights),
+        shadows=tuple(row.shadows),
+        unit=RoutingUnit(row.unit_entity, row.unit_window_s),
+        salt=row.salt,
+        at=from_us(row.at_us),
+        entry_id=row.entry_id,
+    )

@@ -1,0 +1,78 @@
+"""Which handler answers which method and path: the worker's table of contents.
+
+Called once a request. Fixed paths are looked up; `/v2/models/…` is taken apart. Nothing here knows what handlers do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import unquote_to_bytes
+
+import httptools
+
+from tidewheel.serving.worker.http_protocol import Exchange
+
+Fixed = Callable[[Exchange], None]
+ModelHandler = Callable[[Exchange, str, str | None], None]
+_MODELS = b"/v2/models/"
+_METHODS = {b"GET": b"GET", b"HEAD": b"GET", b"POST": b"POST"}
+
+
+class Addresses:
+    """Dispatches exchanges. `fixed` is keyed by (method, path), `models` by (method, what follows the model)."""
+
+    def __init__(
+        self, fixed: dict[tuple[bytes, bytes], Fixed], models: dict[tuple[bytes, bytes], ModelHandler]
+    ) -> None:
+        self._fixed = fixed
+        self._models = models
+
+    def __call__(self, exchange: Exchange) -> None:
+        path = _path_of(exchange.url)
+        method = _METHODS.get(exchange.method, exchange.method)
+        handler = self._fixed.get((method, path))
+        if handler is not None:
+            handler(exchange)
+        elif path.startswith(_MODELS):
+            self._to_model(exchange, method, path)
+        else:
+            self._refuse(exchange, [key for key, each in self._fixed if each == path])
+
+    def _to_model(self, exchange: Exchange, method: bytes, path: bytes) -> None:
+        parts = path[len(_MODELS) :].split(b"/")
+        version: bytes | None = None
+        if len(parts) >= 3 and parts[1] == b"versions":
+            version = parts[2]
+            ending = b"/".join(parts[3:])
+        else:
+            ending = b"/".join(parts[1:])
+        handler = self._models.get((method, ending))
+        if handler is None or not parts[0]:
+            methods = [key for key, each in self._models if each == ending and parts[0]]
+            self._refuse(exchange, methods)
+            return
+        try:
+            handler(exchange, _text(parts[0]), None if version is None else _text(version))
+        except UnicodeDecodeError:
+            exchange.refuse(400, "The path is not UTF-8.")
+
+    def _refuse(self, exchange: Exchange, methods: list[bytes]) -> None:
+        if not methods:
+            exchange.refuse(404, "There is nothing at this address.")
+        else:
+            allowed = b", ".join(sorted({*methods, *([b"HEAD"] if b"GET" in methods else [])}))
+            exchange.refuse(405, f"This address takes {allowed.decode()}.", b"allow: " + allowed + b"\r\n")
+
+
+def _path_of(url: bytes) -> bytes:
+    """The path of a request target, which may be a whole address (RFC 9112 3.2.2)."""
+    if not url.startswith(b"/"):
+        try:
+            return httptools.parse_url(url).path or b"/"
+        except httptools.HttpParserInvalidURLError:
+            return url
+    return url.partition(b"?")[0] if b"?" in url else url
+
+
+def _text(part: bytes) -> str:
+    return (unquote_to_bytes(part) if b"%" in part else part).decode()

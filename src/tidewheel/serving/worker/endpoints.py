@@ -1,0 +1,94 @@
+"""What a worker serves at one moment: endpoints with their routes and loaded versions. Built whole, swapped whole.
+
+A request takes the table once and finishes on the versions that it found there. Pure but for what versions hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tidewheel.base.errors import NotFound
+from tidewheel.serving.assignment import Line, hash_line, pick, point_of
+from tidewheel.serving.records import RoutingUnit
+from tidewheel.serving.snapshot import Snapshot, SnapshotEndpoint
+from tidewheel.serving.worker.runtime import LoadedVersion
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedEndpoint:
+    """An endpoint and the versions behind it. `line` is empty while it has no route."""
+
+    name: str
+    line: Line
+    salt: str
+    unit: RoutingUnit
+    versions: dict[str, LoadedVersion]
+    shadows: tuple[LoadedVersion, ...]
+    known_inputs: frozenset[str]
+
+    def choose(self, unit: str) -> LoadedVersion:
+        """The version that answers a routing unit."""
+        if len(self.line) == 1:
+            return self.versions[self.line[0][1]]
+        return self.versions[pick(self.line, point_of(self.salt, unit))]
+
+    def version(self, asked: str) -> LoadedVersion:
+        """The version of an id or a number.
+
+        Raises:
+            NotFound: if the endpoint does not have it loaded.
+        """
+        found = self.versions.get(asked)
+        if found is not None:
+            return found
+        for version in self.versions.values():
+            if version.number == asked:
+                return version
+        there = ", ".join(f"{version.number} ({version.id})" for version in self.versions.values()) or "none"
+        raise NotFound(f"The endpoint {self.name!r} has no version {asked[:100]!r}.", fix=f"It has: {there}.")
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointTable:
+    """All endpoints of one generation."""
+
+    generation: int
+    endpoints: dict[str, LoadedEndpoint]
+
+    def endpoint(self, name: str) -> LoadedEndpoint:
+        """The endpoint of a name.
+
+        Raises:
+            NotFound: if there is none.
+        """
+        found = self.endpoints.get(name)
+        if found is None:
+            raise NotFound(f"There is no endpoint {name[:100]!r}.", fix="`tidewheel endpoints ls` lists what there is.")
+        return found
+
+    def versions(self) -> dict[str, LoadedVersion]:
+        """All loaded versions, by id."""
+        return {key: version for each in self.endpoints.values() for key, version in each.versions.items()}
+
+
+def build_table(snapshot: Snapshot, loaded: Mapping[str, LoadedVersion]) -> EndpointTable:
+    """The table of a snapshot, of what could be loaded of it: a missing version's share falls to the others."""
+    return EndpointTable(
+        snapshot.generation, {endpoint.name: _endpoint(endpoint, loaded) for endpoint in snapshot.endpoints}
+    )
+
+
+def _endpoint(spec: SnapshotEndpoint, loaded: Mapping[str, LoadedVersion]) -> LoadedEndpoint:
+    weights = {version: share for version, share in spec.weights if version in loaded}
+    shadows = tuple(loaded[version] for version in spec.shadows if version in loaded)
+    versions = {version: loaded[version] for version in weights} | {version.id: version for version in shadows}
+    return LoadedEndpoint(
+        name=spec.name,
+        line=hash_line(weights) if sum(weights.values()) > 0 else (),
+        salt=spec.salt,
+        unit=spec.unit,
+        versions=versions,
+        shadows=shadows,
+        known_inputs=frozenset().union(*(version.known_inputs for version in versions.values())),
+    )

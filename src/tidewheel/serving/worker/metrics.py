@@ -1,0 +1,156 @@
+"""What a worker counts, and the Prometheus text that tells it for all workers of the home.
+
+`Series` is on the hot path: its cells are looked up once. https://prometheus.io/docs/instrumenting/exposition_formats/.
+"""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from pathlib import Path
+
+from tidewheel.serving.worker.counters import CounterFile, Labels, group_by_name, labels_without, read_counters
+
+REQUESTS = "tidewheel_serving_requests_total"
+PREDICTIONS = "tidewheel_serving_predictions_total"
+LABELS = "tidewheel_serving_labels_total"
+LATENCY = "tidewheel_serving_latency_seconds"
+ANSWERS = "tidewheel_serving_http_answers_total"
+DROPPED = "tidewheel_serving_shadow_dropped_total"
+IN_FLIGHT = "tidewheel_serving_in_flight"
+CONNECTIONS = "tidewheel_serving_connections"
+GENERATION = "tidewheel_serving_generation"
+CPU = "tidewheel_serving_process_cpu_seconds_total"
+BOUNDS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+_FAMILIES = {
+    REQUESTS: ("counter", "Inference requests by endpoint, version, arm and status."),
+    PREDICTIONS: ("counter", "Rows in the prediction log, by endpoint, version and arm."),
+    LABELS: ("counter", "Labels in the prediction log."),
+    LATENCY: ("histogram", "Time from a parsed request to its answer, in seconds."),
+    ANSWERS: ("counter", "HTTP answers of any kind, by status."),
+    DROPPED: ("counter", "Mirrored requests that were not computed because shadows were behind."),
+    IN_FLIGHT: ("gauge", "Requests being answered, by worker."),
+    CONNECTIONS: ("gauge", "Open connections, by worker."),
+    GENERATION: ("gauge", "The generation of routes that a worker runs."),
+    CPU: ("counter", "Processor time used, by worker."),
+    "tidewheel_serving_uncounted_total": ("counter", "Counts of series beyond a worker's room for them."),
+}
+
+
+class Series:
+    """The counts of one endpoint, version and arm."""
+
+    __slots__ = ("_buckets", "_cells", "_file", "_labels", "_predictions", "_statuses", "_sum")
+
+    def __init__(self, file: CounterFile, endpoint: str, version: str, arm: str) -> None:
+        labels = (("endpoint", endpoint), ("version", version), ("arm", arm))
+        self._file = file
+        self._cells = file.cells
+        self._labels = labels
+        self._buckets = [file.cell(LATENCY, (*labels, ("le", bound))) for bound in _BOUND_TEXTS]
+        self._sum = file.cell(f"{LATENCY}_sum", labels)
+        self._predictions = file.cell(PREDICTIONS, labels)
+        self._statuses: dict[int, int] = {}
+
+    def observe(self, status: int, latency_s: float, rows: int) -> None:
+        """Count a request: its status, how long it took, and how many rows of it were logged."""
+        cells = self._cells
+        place = self._statuses.get(status)
+        if place is None:
+            labels = (*self._labels, ("status", str(status)))
+            place = self._statuses[status] = self._file.cell(REQUESTS, labels)
+        cells[place] += 1.0
+        cells[self._buckets[bisect_left(BOUNDS_S, latency_s)]] += 1.0
+        cells[self._sum] += latency_s
+        cells[self._predictions] += rows
+
+
+class Meters:
+    """All counts of one worker."""
+
+    def __init__(self, folder: Path, index: int) -> None:
+        self._folder = folder
+        self._worker = (("worker", str(index)),)
+        self._file = CounterFile(folder / f"{index}.counters")
+        self._series: dict[tuple[str, str, str], Series] = {}
+        self._answers: dict[int, int] = {}
+        self._labels = self._file.cell(LABELS)
+
+    def series(self, endpoint: str, version: str, arm: str) -> Series:
+        """The series of an endpoint, version and arm."""
+        key = (endpoint, version, arm)
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = Series(self._file, endpoint, version, arm)
+        return series
+
+    def count_answer(self, status: int) -> None:
+        """Count an HTTP answer."""
+        place = self._answers.get(status)
+        if place is None:
+            place = self._answers[status] = self._file.cell(ANSWERS, (("status", str(status)),))
+        self._file.cells[place] += 1.0
+
+    def count_labels(self, number: int) -> None:
+        """Count labels that have been logged."""
+        self._file.cells[self._labels] += number
+
+    def count_dropped(self, endpoint: str) -> None:
+        """Count a mirrored request that was dropped."""
+        self._file.cells[self._file.cell(DROPPED, (("endpoint", endpoint),))] += 1.0
+
+    def gauge(self, name: str, value: float) -> None:
+        """Set a figure of this worker."""
+        self._file.cells[self._file.cell(name, self._worker)] = value
+
+    def note_cpu(self) -> None:
+        """Write down the processor time used so far."""
+        self.gauge(CPU, time.process_time())
+
+    def exposition(self) -> bytes:
+        """The Prometheus text over all workers' files."""
+        groups = group_by_name(read_counters(self._folder))
+        lines: list[str] = []
+        for name, (kind, effect) in _FAMILIES.items():
+            if name in groups:
+                lines += [f"# HELP {name} {effect}", f"# TYPE {name} {kind}"]
+                lines += _histogram(groups) if kind == "histogram" else _samples(name, groups[name])
+        return ("\n".join(lines) + "\n").encode()
+
+
+def _samples(name: str, cells: list[tuple[Labels, float]]) -> list[str]:
+    return [f"{name}{_text(labels)} {_number(value)}" for labels, value in cells]
+
+
+def _histogram(groups: dict[str, list[tuple[Labels, float]]]) -> list[str]:
+    """Buckets made cumulative, then sum and count, for each set of labels."""
+    by_labels: dict[Labels, dict[str, float]] = {}
+    for labels, value in groups[LATENCY]:
+        by_labels.setdefault(labels_without(labels, "le"), {})[dict(labels)["le"]] = value
+    sums = dict(groups.get(f"{LATENCY}_sum", []))
+    lines = []
+    for labels, counts in by_labels.items():
+        total = 0.0
+        for bound in _BOUND_TEXTS:
+            total += counts.get(bound, 0.0)
+            lines.append(f"{LATENCY}_bucket{_text((*labels, ('le', bound)))} {_number(total)}")
+        lines.append(f"{LATENCY}_sum{_text(labels)} {sums.get(labels, 0.0)!r}")
+        lines.append(f"{LATENCY}_count{_text(labels)} {_number(total)}")
+    return lines
+
+
+def _text(labels: Labels) -> str:
+    inner = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels)
+    return f"{{{inner}}}" if inner else ""
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if value == int(value) else repr(value)
+
+
+_BOUND_TEXTS = (*(f"{bound:g}" for bound in BOUNDS_S), "+Inf")

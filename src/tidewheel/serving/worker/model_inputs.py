@@ -1,0 +1,150 @@
+"""From a request's inputs to the rows that a version takes: given whole, given by name, looked up, or mixed.
+
+A request gives one tensor `features` in the order of the signature, or a tensor per feature name, or entity keys and
+request values from which the version's feature plan computes the features; a feature given by name goes before a
+computed one. The same request may meet versions with different features, so an input that only another version of the
+endpoint knows is left alone; one that none knows is refused. Called by `predict` and `shadows`, in a thread too: it
+changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence, Sized
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidewheel.base.errors import InvalidInput
+from tidewheel.serving.worker.inference_codec import MAX_ROWS, Tensor
+from tidewheel.serving.worker.runtime import LoadedVersion, Plan
+
+Rows = NDArray[np.float64]
+Instants = int | NDArray[np.int64]
+
+
+class Input(Protocol):
+    """One named input: of a request (`inference_codec.Tensor`) or a column of a table (`batch`)."""
+
+    @property
+    def name(self) -> str: ...
+    def numbers(self) -> NDArray[np.float64]:
+        """Its values as float64, (rows,) or (rows, columns)."""
+
+    def texts(self) -> list[str]:
+        """Its values as strings."""
+
+
+Inputs = Mapping[str, Input]
+
+
+def inputs_by_name(tensors: list[Tensor], known: Collection[str]) -> Inputs:
+    """A request's inputs by name.
+
+    Raises:
+        InvalidInput: if a name comes twice or is one that no version of the endpoint knows.
+    """
+    inputs: dict[str, Input] = {tensor.name: tensor for tensor in tensors}
+    if len(inputs) != len(tensors):
+        raise InvalidInput("An input is given twice.", fix="Give each input once.")
+    for name in inputs:
+        if name not in known:
+            raise InvalidInput(
+                f"The endpoint knows no input {name[:200]!r}.", fix=f"It knows: {', '.join(sorted(known))}."
+            )
+    return inputs
+
+
+def rows_of(version: LoadedVersion, inputs: Inputs, store: Any, at_us: Instants) -> tuple[Rows, dict[str, list[str]]]:
+    """The rows for a version (C-contiguous), and the entity keys that the request named.
+
+    Raises:
+        InvalidInput: if the inputs do not give every feature, or their numbers of rows differ.
+    """
+    plan = version.plan
+    entities = {name: inputs[name].texts() for name in plan.entities if name in inputs} if plan is not None else {}
+    whole = inputs.get("features")
+    if whole is not None and "features" not in version.columns:
+        rows = whole.numbers()
+        if rows.ndim == 1 and version.width == 1:
+            rows = rows.reshape(-1, 1)
+        if rows.ndim != 2 or rows.shape[1] != version.width:
+            raise InvalidInput(
+                f"The input 'features' has shape {list(rows.shape)}, and the model takes {version.width} features.",
+                fix=f"Give [rows, {version.width}] with, in this order: {', '.join(version.names)}.",
+            )
+    else:
+        rows = _assembled(version, inputs, entities, store, at_us)
+    for name, keys in entities.items():
+        if len(keys) != len(rows):
+            raise InvalidInput(f"The input {name!r} has {len(keys)} rows where others have {len(rows)}.")
+    return rows, entities
+
+
+def _assembled(
+    version: LoadedVersion, inputs: Inputs, entities: dict[str, list[str]], store: Any, at_us: Instants
+) -> Rows:
+    named = {name: _column(inputs[name]) for name in version.columns if name in inputs}
+    if len(named) == version.width:
+        count = _same_length({name: len(column) for name, column in named.items()})
+        rows = np.empty((count, version.width))
+    else:
+        rows = _looked_up(version, inputs, entities, store, at_us, named)
+    for name, column in named.items():
+        if len(column) != len(rows):
+            raise InvalidInput(f"The input {name!r} has {len(column)} rows where others have {len(rows)}.")
+        rows[:, version.columns[name]] = column
+    return rows
+
+
+def _looked_up(
+    version: LoadedVersion,
+    inputs: Inputs,
+    entities: dict[str, list[str]],
+    store: Any,
+    at_us: Instants,
+    named: dict[str, Rows],
+) -> Rows:
+    plan = version.plan
+    missing = [name for name in version.names if name not in named]
+    if plan is None:
+        raise InvalidInput(
+            f"Features are missing: {_some(missing)}.", fix=f"Give all of: {', '.join(version.names)} (null = missing)."
+        )
+    absent = [name for name in (*plan.entities, *plan.request) if name not in inputs]
+    if absent:
+        raise InvalidInput(
+            f"Features are missing ({_some(missing)}), and to look them up, so are: {', '.join(absent)}.",
+            fix="Give every feature, or every entity key and request value.",
+        )
+    request = {name: _request_value(plan, name, inputs[name]) for name in plan.request}
+    given: dict[str, Sized] = {**entities, **request}
+    _same_length({name: len(values) for name, values in given.items()})
+    return np.ascontiguousarray(plan.online(store, entities, request, at_us), dtype=np.float64)
+
+
+def _request_value(plan: Plan, name: str, given: Input) -> NDArray[Any]:
+    if plan.request[name] is str:
+        return np.array(given.texts(), dtype=object)
+    return _column(given)
+
+
+def _column(given: Input) -> Rows:
+    values = given.numbers()
+    if values.ndim == 2 and values.shape[1] != 1:
+        raise InvalidInput(f"The input {given.name!r} has shape {list(values.shape)}.", fix="Give [rows] or [rows, 1].")
+    return values.ravel()
+
+
+def _same_length(lengths: dict[str, int]) -> int:
+    if len(set(lengths.values())) != 1:
+        raise InvalidInput(f"The inputs differ in their number of rows: {_some(sorted(lengths.items()))}.")
+    count = next(iter(lengths.values()))
+    if count > MAX_ROWS:
+        raise InvalidInput(f"The request has {count} rows.", fix=f"Send at most {MAX_ROWS} at once.")
+    return count
+
+
+def _some(things: Sequence[Any]) -> str:
+    shown = ", ".join(str(thing) for thing in things[:10])
+    return shown if len(things) <= 10 else f"{shown} and {len(things) - 10} more"

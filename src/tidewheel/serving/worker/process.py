@@ -1,0 +1,221 @@
+"""A worker from start to end: joins the pieces, listens, watches the snapshot, reports, drains.
+
+It listens only once the first snapshot is loaded, so no request meets an empty worker. One worker an index: a lock file
+makes a second wait until the first has drained. Called by `__main__`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tidewheel.base.clock import clock_at
+from tidewheel.base.errors import Conflict
+from tidewheel.base.settings import Settings
+from tidewheel.serving.snapshot import ServingFolder, WorkerReport, write_atomically
+from tidewheel.serving.worker import metrics
+from tidewheel.serving.worker.addresses import Addresses
+from tidewheel.serving.worker.calls import Call, Outcome, records_of
+from tidewheel.serving.worker.http_answers import TEXT
+from tidewheel.serving.worker.http_protocol import Connection, Exchange, HttpServer, Limits
+from tidewheel.serving.worker.information import Information
+from tidewheel.serving.worker.labels import LabelTaker
+from tidewheel.serving.worker.metrics import Meters
+from tidewheel.serving.worker.online import open_online
+from tidewheel.serving.worker.predict import Inference
+from tidewheel.serving.worker.runtime import LoadedVersion
+from tidewheel.serving.worker.shadows import Shadows
+from tidewheel.serving.worker.snapshots import Loading, SnapshotWatcher
+from tidewheel.storage.predictions.writer import PredictionWriter
+
+_LOCK_WAIT_S = 20.0
+_TICK_S = 0.25
+_BACKLOG = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a worker runs."""
+
+    home: Path
+    host: str
+    port: int
+    index: int
+
+
+class Worker:
+    """One worker process, from inside."""
+
+    def __init__(self, place: Place, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+        self._place = place
+        self._settings = settings
+        self._folder = ServingFolder(place.home)
+        clock = clock_at(place.home / "clock")
+        online = open_online(place.home, settings)
+        self._meters = Meters(self._folder.counters, place.index)
+        segment_bytes = settings.get("storage.segment_bytes", int)
+        self._log = PredictionWriter(place.home / "predictions", f"w{place.index}", segment_bytes)
+        self._shadows = Shadows(loop, online, self._log_shadow, self._meters.count_dropped)
+        self._inference = Inference(self._log, online, clock, self._meters, self._shadows)
+        self._information = Information(self._inference)
+        self._labels = LabelTaker(self._log, clock, self._meters)
+        self._server = HttpServer(self._addresses(), _limits(settings), self._meters.count_answer, _TICK_S)
+        self._watcher = SnapshotWatcher(self._folder, self._swap)
+        self._failures: dict[str, str] = {}
+        self._state = "loading"
+        self._started_at = datetime.now(UTC).isoformat()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set, then drain."""
+        self._report()
+        loop = asyncio.get_running_loop()
+        await self._watcher.look(loop)
+        self._information.ready = self._inference.table.generation > 0 or not self._failures
+        listener = await loop.create_server(
+            lambda: Connection(self._server), sock=_listen(self._place), backlog=_BACKLOG
+        )
+        self._state = "ready"
+        self._report()
+        tasks = [asyncio.ensure_future(self._watcher.run()), asyncio.ensure_future(self._tick())]
+        await stop.wait()
+        tasks[0].cancel()
+        await self._drain(listener)
+        tasks[1].cancel()
+        self._log.seal()
+
+    async def _tick(self) -> None:
+        while True:
+            self._server.sweep()
+            self._write_gauges()
+            await asyncio.sleep(_TICK_S)
+
+    async def _drain(self, listener: asyncio.Server) -> None:
+        """Take no new connection, answer what is under way and what arrives on open ones, then close those."""
+        self._state = "draining"
+        self._information.ready = False
+        self._server.draining = True
+        self._report()
+        await asyncio.sleep(0)  # what the kernel has accepted for us already is still ours
+        listener.close()
+        deadline = time.monotonic() + self._settings.get("serving.drain_timeout_s", float)
+        while (self._server.connections or self._shadows.waiting) and time.monotonic() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+    def _swap(self, loading: Loading) -> None:
+        self._failures = loading.failures
+        if loading.table is not None:
+            self._inference.table = loading.table
+            self._information.ready = self._state != "draining"
+        self._report()
+
+    def _report(self) -> None:
+        failing = bool(self._failures)
+        report = WorkerReport(
+            pid=os.getpid(),
+            state=self._state,
+            generation=self._inference.table.generation if not failing else self._inference.table.generation - 1,
+            failures=self._failures,
+            started_at=self._started_at,
+            address=f"{self._place.host}:{self._place.port}",
+        )
+        write_atomically(self._folder.report(self._place.index), report)
+
+    def _log_shadow(self, call: Call, version: LoadedVersion, outcome: Outcome) -> None:
+        records = records_of(call, version, "shadow", outcome)
+        for record in records:
+            self._log.append(record)
+        series = self._meters.series(call.endpoint, version.id, "shadow")
+        series.observe(outcome.status, outcome.latency_s, len(records))
+
+    def _write_gauges(self) -> None:
+        self._meters.note_cpu()
+        self._meters.gauge(metrics.IN_FLIGHT, self._server.in_flight)
+        self._meters.gauge(metrics.CONNECTIONS, len(self._server.connections))
+        self._meters.gauge(metrics.GENERATION, self._inference.table.generation)
+
+    def _metrics(self, exchange: Exchange) -> None:
+        self._write_gauges()
+        exchange.answer(200, self._meters.exposition(), TEXT)
+
+    def _addresses(self) -> Addresses:
+        information, inference = self._information, self._inference
+        return Addresses(
+            {
+                (b"GET", b"/v2"): information.server,
+                (b"GET", b"/v2/health/live"): information.live,
+                (b"GET", b"/v2/health/ready"): information.is_ready,
+                (b"GET", b"/metrics"): self._metrics,
+                (b"POST", b"/api/v1/serving/labels"): self._labels.take,
+            },
+            {
+                (b"GET", b""): information.model,
+                (b"GET", b"ready"): information.model_ready,
+                (b"POST", b"infer"): inference.infer,
+            },
+        )
+
+
+def serve(place: Place, settings: Settings) -> None:
+    """Run a worker until SIGTERM or SIGINT.
+
+    Raises:
+        Conflict: if another worker has this index and does not end.
+    """
+    import uvloop
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await Worker(place, settings, loop).run(stop)
+
+    with holding_index(ServingFolder(place.home), place.index):
+        uvloop.run(main())
+
+
+@contextlib.contextmanager
+def holding_index(folder: ServingFolder, index: int) -> Iterator[None]:
+    """Be the worker of an index; wait for one that is still draining."""
+    folder.workers.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + _LOCK_WAIT_S
+    with (folder.workers / f"{index}.lock").open("w") as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise Conflict(
+                        f"Another inference worker {index} runs on {folder.root}.",
+                        fix="Stop it, or take another --index.",
+                    ) from None
+                time.sleep(0.05)
+        yield
+
+
+def _listen(place: Place) -> socket.socket:
+    """A listening socket that all workers of the port share; the kernel spreads connections over them."""
+    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listening.bind((place.host, place.port))
+    listening.setblocking(False)
+    return listening
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        max_body_bytes=settings.get("serving.max_body_bytes", int),
+        idle_timeout_s=settings.get("serving.idle_timeout_s", float),
+    )

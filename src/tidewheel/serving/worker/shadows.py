@@ -1,0 +1,99 @@
+"""Mirrored requests: computed after the answer has been written, in a thread, on versions that never answer.
+
+The loop only appends to a list; what is behind by more than `MAX_WAITING` requests is dropped and counted. A shadow
+that is slow or fails can therefore not change an answer, its order or its time. Its predictions carry the answered
+request's id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from queue import SimpleQueue
+from time import perf_counter
+from typing import Any
+
+from tidewheel.base.errors import TidewheelError
+from tidewheel.serving.worker.calls import NO_ROWS, Call, Outcome
+from tidewheel.serving.worker.model_inputs import rows_of
+from tidewheel.serving.worker.runtime import LoadedVersion
+
+MAX_WAITING = 1024
+
+
+Job = tuple[Call, LoadedVersion]
+
+
+class Shadows:
+    """The queue and its thread. `done` is called on the loop with each outcome."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        online: Any,
+        done: Callable[[Call, LoadedVersion, Outcome], None],
+        dropped: Callable[[str], None],
+    ) -> None:
+        self._loop = loop
+        self._online = online
+        self._done = done
+        self._dropped = dropped
+        self._fresh: list[Job] = []
+        self._waiting = 0
+        self._jobs: SimpleQueue[list[Job]] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Requests not yet computed."""
+        return self._waiting
+
+    def offer(self, call: Call, versions: list[LoadedVersion]) -> None:
+        """Mirror a request to versions, or drop it where they are behind. The thread sees it after this loop turn."""
+        for version in versions:
+            if self._waiting >= MAX_WAITING:
+                self._dropped(call.endpoint)
+                continue
+            self._waiting += 1
+            if not self._fresh:
+                self._loop.call_soon(self._hand_over)
+            self._fresh.append((call, version))
+
+    def _hand_over(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._compute, name="shadows", daemon=True)
+            self._thread.start()
+        jobs, self._fresh = self._fresh, []
+        self._jobs.put(jobs)
+
+    def _compute(self) -> None:
+        while True:
+            done = [(job, _outcome_of(*job, self._online)) for job in self._jobs.get()]
+            try:
+                self._loop.call_soon_threadsafe(self._finish, done)
+            except RuntimeError:  # the loop has closed: the worker has ended
+                return
+
+    def _finish(self, done: list[tuple[Job, Outcome]]) -> None:
+        self._waiting -= len(done)
+        for (call, version), outcome in done:
+            self._done(call, version, outcome)
+
+
+def _outcome_of(call: Call, version: LoadedVersion, online: Any) -> Outcome:
+    """Compute a call; whatever goes wrong is its outcome."""
+    outcome = Outcome(200, 0.0, NO_ROWS, {}, None)
+    began = perf_counter()
+    try:
+        outcome.rows, outcome.entities = rows_of(version, call.inputs, online, call.at_us)
+        outcome.outputs = version.predict(outcome.rows)
+    except TidewheelError as error:
+        outcome.status = error.status
+    except Exception:
+        outcome.status = 500
+        traceback.print_exc(file=sys.stderr)
+    outcome.latency_s = perf_counter() - began
+    return outcome

@@ -1,0 +1,92 @@
+"""Watches the snapshot file and turns each new one into a table of loaded versions, beside running requests.
+
+A snapshot that cannot be read, or with a version that cannot be loaded, leaves the present table in place and the
+reason in the report; it is tried again every few seconds. Only a worker that has no table yet takes what can be
+loaded of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tidewheel.base.errors import Corrupt, TidewheelError
+from tidewheel.serving.snapshot import ServingFolder, read_snapshot
+from tidewheel.serving.worker.endpoints import EndpointTable, build_table
+from tidewheel.serving.worker.runtime import LoadedVersion, load_version
+
+POLL_S = 0.05
+_RETRY_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """What became of a snapshot: a table to serve, if any, and why versions are missing from it."""
+
+    table: EndpointTable | None
+    failures: dict[str, str]
+
+
+class SnapshotWatcher:
+    """Loads each new snapshot and hands it to `loaded`, which is called on the event loop."""
+
+    def __init__(self, folder: ServingFolder, loaded: Callable[[Loading], None]) -> None:
+        self._folder = folder
+        self._loaded = loaded
+        self._table: EndpointTable | None = None
+        self._seen: tuple[int, ...] | None = None
+        self._retry_at = 0.0
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self.look(loop)
+            await asyncio.sleep(POLL_S)
+
+    async def look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Load the snapshot if it has changed, or if the last try failed and it is time for another."""
+        mark = self._mark()
+        if mark is None or (mark == self._seen and not 0 < self._retry_at <= loop.time()):
+            return
+        self._seen = mark
+        known = self._table.versions() if self._table is not None else {}
+        loading = await loop.run_in_executor(None, load_snapshot, self._folder, known, self._table is None)
+        self._retry_at = loop.time() + _RETRY_S if loading.failures else 0.0
+        if loading.table is not None:
+            self._table = loading.table
+        self._loaded(loading)
+
+    def _mark(self) -> tuple[int, ...] | None:
+        """What tells one snapshot file from another; None where there is none (the table then stays)."""
+        try:
+            status = self._folder.snapshot.stat()
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
+
+def load_snapshot(folder: ServingFolder, known: Mapping[str, LoadedVersion], first: bool) -> Loading:
+    """Load what a snapshot names and is not known; of a `first` one take what can be loaded."""
+    try:
+        snapshot = read_snapshot(folder.snapshot)
+    except Corrupt as error:
+        return Loading(None, {"snapshot": str(error)})
+    if snapshot is None:
+        return Loading(None, {})
+    loaded: dict[str, LoadedVersion] = {}
+    failures: dict[str, str] = {}
+    for spec in snapshot.versions:
+        try:
+            loaded[spec.id] = known.get(spec.id) or load_version(folder, spec)
+        except TidewheelError as error:
+            failures[spec.id] = str(error)
+        except Exception as error:
+            traceback.print_exc(file=sys.stderr)
+            failures[spec.id] = f"{type(error).__name__}: {error}"
+    if failures and not first:
+        return Loading(None, failures)
+    return Loading(build_table(snapshot, loaded), failures)
