@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
 from tests.rollout.town import CANDIDATE, CHAMPION, Behaviour, Town
+
 from tidewheel.base.errors import Conflict, InvalidInput, NotFound
 from tidewheel.rollout import AB, Canary, Move, RolloutState, Shadow
 from tidewheel.storage.journal import read_entries, verify_chain

@@ -1,5 +1,5 @@
-"""A small town that rollouts are tried in: real stores, a real prediction log, a clock that the test moves, and a traffic
-desk and alias book that keep their state in files (so that a killed process finds them as they were)."""
+"""A small town that rollouts are tried in: real stores, a real prediction log, a clock that the test moves, and a
+traffic desk and alias book that keep their state in files (so that a killed process finds them as they were)."""
 
 from __future__ import annotations
 
