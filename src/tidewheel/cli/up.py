@@ -1,0 +1,126 @@
+"""`tidewheel up`, and `server`, `serve`, `controller`, which each start one part of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tidewheel.base.settings import Settings, home_folder
+from tidewheel.cli.command import answering
+from tidewheel.cli.output import print_json
+
+_Home = Annotated[
+    Path | None, typer.Option("--home", envvar="TIDEWHEEL_HOME", help="Folder of the install. Default: ./.tidewheel")
+]
+_Port = Annotated[int | None, typer.Option("--port", help="Port of the control plane; inference uses the next one.")]
+_Workers = Annotated[int | None, typer.Option("--workers", help="Number of inference workers.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command("up")(up)
+    app.command("server")(server)
+    app.command("serve")(serve)
+    app.command("controller")(controller)
+
+
+def up(
+    project: Annotated[Path | None, typer.Argument(help="A project file; what it declares is made true.")] = None,
+    home: _Home = None,
+    port: _Port = None,
+    workers: _Workers = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the addresses as JSON.")] = False,
+) -> None:
+    """Start everything: control plane, controller and inference workers. ^C drains."""
+    with answering(as_json):
+        from tidewheel.supervisor import Supervisor
+
+        supervisor = Supervisor(home_folder(home), _existing(project), start_settings(port, workers))
+        supervisor.start()
+        supervisor.wait_until_ready()
+        addresses = supervisor.addresses
+        if as_json:
+            print_json(addresses)
+        else:
+            for sentence in supervisor.moved_ports:
+                typer.echo(sentence)
+            typer.echo(f"control plane and page  {addresses.control_plane}")
+            typer.echo(f"inference               {addresses.inference}")
+            typer.echo(f"home                    {addresses.home}")
+            typer.echo("^C drains and stops.")
+        sys.stdout.flush()
+        supervisor.run()
+
+
+def server(
+    home: _Home = None,
+    port: _Port = None,
+    host: Annotated[str | None, typer.Option("--host", help="Address to bind; not loopback needs a token.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print errors as JSON.")] = False,
+) -> None:
+    """Start the control plane alone: API and page."""
+    with answering(as_json):
+        settings = Settings()
+        bound = host or settings.get("server.host", str)
+        chosen = port or settings.get("server.port", int)
+        _become("tidewheel.server", home, "--host", bound, "--port", str(chosen))
+
+
+def serve(
+    home: _Home = None,
+    port: Annotated[int | None, typer.Option("--port", help="Port of the inference workers.")] = None,
+    host: Annotated[str | None, typer.Option("--host", help="Address to bind.")] = None,
+    workers: _Workers = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print errors as JSON.")] = False,
+) -> None:
+    """Start inference workers alone; they serve what the home's snapshot says, also when nothing else is up."""
+    with answering(as_json):
+        from tidewheel.supervisor import serve_alone
+
+        values: dict[str, object] = {}
+        if host is not None:
+            values["serving.host"] = host
+        if port is not None:
+            values["serving.port"] = port
+        if workers is not None:
+            values["serving.workers"] = workers
+        serve_alone(home_folder(home), Settings(values))
+
+
+def controller(
+    project: Annotated[Path | None, typer.Argument(help="A project file; what it declares is made true.")] = None,
+    home: _Home = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print errors as JSON.")] = False,
+) -> None:
+    """Start a controller alone. A second one waits to take over."""
+    with answering(as_json):
+        found = _existing(project)
+        _become("tidewheel.controller", home, *(["--project", str(found)] if found else []))
+
+
+def start_settings(port: int | None, workers: int | None) -> Settings:
+    """The settings that `--port` and `--workers` mean."""
+    values: dict[str, object] = {}
+    if port is not None:
+        values |= {"server.port": port, "serving.port": port + 1 if port else 0}
+    if workers is not None:
+        values["serving.workers"] = workers
+    return Settings(values)
+
+
+def _existing(project: Path | None) -> Path | None:
+    from tidewheel.base.errors import NotFound
+
+    if project is not None and not project.is_file():
+        raise NotFound(f"There is no project file {project}.", fix="`tidewheel init DIR` makes one to begin with.")
+    return project.resolve() if project else None
+
+
+def _become(module: str, home: Path | None, *arguments: str) -> None:
+    """Go on as the process that does the work, so that signals reach it."""
+    command = [sys.executable, "-m", module, "--home", str(home_folder(home)), *arguments]
+    os.execv(sys.executable, command)
