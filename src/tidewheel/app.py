@@ -71,24 +71,7 @@ class Platform:
             self.monitoring,
             self.clock,
         )
-        self._token = ambient.enter(self.rooms())
-
-    def rooms(self) -> tuple[object, ...]:
-        """The rooms' services, floor by floor."""
-        return (
-            self.data,
-            self.tracking,
-            self.registry,
-            self.features,
-            self.pipelines,
-            self.serving,
-            self.rollout,
-            self.monitoring,
-            self.governance,
-            self.costs,
-            self.delivery,
-            self.loop,
-        )
+        self._token = ambient.enter(vars(self).values())
 
     def close(self) -> None:
         """Leave the ambient rooms and close the database."""

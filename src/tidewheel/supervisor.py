@@ -18,7 +18,9 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
+from http import HTTPStatus
 from pathlib import Path
+from urllib.request import urlopen
 
 from tidewheel.base.errors import Conflict, Unavailable
 from tidewheel.base.settings import Settings
@@ -78,7 +80,7 @@ class Child:
 class Supervisor:
     """Keeps the children of one home running. `run` blocks until told to stop; `start` and `stop` are its halves."""
 
-    def __init__(self, home: Path, project: Path | None, settings: Settings, announce: object = None) -> None:
+    def __init__(self, home: Path, project: Path | None, settings: Settings) -> None:
         self.home = home
         self._settings = settings
         self.addresses, self.moved_ports = _choose_ports(home, settings)
@@ -103,6 +105,23 @@ class Supervisor:
         for child in self._children:
             child.start(self._log(child))
 
+    def wait_until_ready(self, within_s: float = 60.0) -> None:
+        """Wait until workers and control plane answer, restarting what dies meanwhile.
+
+        Raises:
+            Unavailable: if one does not answer in time.
+        """
+        deadline = time.monotonic() + within_s
+        for address in (f"{self.addresses.inference}/v2/health/live", f"{self.addresses.control_plane}/health/live"):
+            while not _answers(address):
+                self.look()
+                if time.monotonic() > deadline:
+                    raise Unavailable(
+                        f"{address} did not answer within {within_s:.0f} s.",
+                        fix=f"See the logs in {self.home / 'logs'}.",
+                    )
+                time.sleep(0.02)
+
     def look(self) -> list[str]:
         """Restart whatever has died; return a sentence for each death."""
         said = []
@@ -112,7 +131,7 @@ class Supervisor:
                 said.append(f"{child.name} ended ({_how(code)}); starting it again. See {self._log(child)}")
         return said
 
-    def run(self, say: object = print) -> None:
+    def run(self) -> None:
         """Keep the children running until SIGINT or SIGTERM, then drain them."""
         signal.signal(signal.SIGTERM, self._ask_to_stop)
         signal.signal(signal.SIGINT, self._ask_to_stop)
@@ -227,6 +246,14 @@ def _is_locked(home: Path) -> bool:
     except BlockingIOError:
         return True
     return False
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=1.0) as response:  # noqa: S310  (an address that we made)
+            return bool(response.status == HTTPStatus.OK)
+    except OSError:
+        return False
 
 
 def _how(code: int) -> str:

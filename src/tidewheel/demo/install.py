@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-import httpx
-
 from tidewheel.app import Platform, open_platform
 from tidewheel.base.clock import ReplayClock
-from tidewheel.base.errors import Conflict, Unavailable
+from tidewheel.base.errors import Conflict
 from tidewheel.base.settings import Settings
 from tidewheel.supervisor import Addresses, Supervisor
 
 _MARKER = "made-by-tidewheel-demo"
-_READY_WITHIN_S = 60.0
 
 
 @dataclass(slots=True)
@@ -54,7 +50,7 @@ def fresh_install(home: Path, project: Path, starts_at: datetime, settings: Sett
     with open_platform(home, settings) as platform:
         supervisor.start()
         try:
-            _wait_until_ready(supervisor)
+            supervisor.wait_until_ready()
             yield Install(home, platform, supervisor, clock)
         finally:
             supervisor.stop()
@@ -67,22 +63,3 @@ def _empty(home: Path) -> None:
         shutil.rmtree(home)
     home.mkdir(parents=True, exist_ok=True)
     (home / _MARKER).touch()
-
-
-def _wait_until_ready(supervisor: Supervisor) -> None:
-    deadline = time.monotonic() + _READY_WITHIN_S
-    waiting = [f"{supervisor.addresses.inference}/v2/health/live", f"{supervisor.addresses.control_plane}/health/ready"]
-    while waiting:
-        supervisor.look()
-        try:
-            if httpx.get(waiting[0], timeout=2.0).status_code == 200:
-                waiting.pop(0)
-                continue
-        except httpx.TransportError:
-            pass
-        if time.monotonic() > deadline:
-            raise Unavailable(
-                f"{waiting[0]} did not answer within {_READY_WITHIN_S:.0f} s.",
-                fix=f"Look at the logs in {supervisor.home / 'logs'}.",
-            )
-        time.sleep(0.05)

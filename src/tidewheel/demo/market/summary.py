@@ -42,6 +42,14 @@ class Summary:
     turn_id: str | None
     promoted_version: str | None
 
+    def as_expected(self, *, shift: bool) -> bool:
+        """Whether the story came to its proper end; without a shift, that nothing happened."""
+        if self.lost:
+            return False
+        if not shift:
+            return self.alerts == 0 and self.turns == 1
+        return self.promoted_at is not None and (self.gain or 0) > 0 and self.bad_candidate == "rolled_back"
+
     def to_dict(self) -> dict[str, Any]:
         """The summary as plain values."""
         return asdict(self)
