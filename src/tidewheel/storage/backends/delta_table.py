@@ -19,7 +19,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, DeltaProtocolErr
 
 from tidewheel.base.errors import Conflict, Corrupt, NotFound, Unavailable
 from tidewheel.storage.backends.delta_compaction import is_due, merge_small_files
-from tidewheel.storage.backends.delta_log import CommitLog, Stamp
+from tidewheel.storage.backends.delta_log import CommitLog, Stamp, has_commit
 from tidewheel.storage.backends.delta_rows import storable
 from tidewheel.storage.backends.delta_scan import Bound, scan
 from tidewheel.storage.contracts import TableVersion
@@ -127,7 +127,7 @@ class OpenTable:
         try:
             if self._handle is None:
                 self._handle = DeltaTable(self._folder)
-            else:
+            elif has_commit(self._files, self._handle.version() + 1):
                 self._handle.update_incremental()
         except TableNotFoundError:
             return None
