@@ -48,7 +48,7 @@ def test_a_tick_killed_at_any_point_is_caught_up_with(tmp_path: Path, move: str)
     (tmp_path / "prepared").mkdir()
     town = Town(tmp_path / "prepared")
     town.open_for_business()
-    town.rollouts.start("surge", CANDIDATE, plan)
+    town.rollouts.start("surge", CHAMPION, CANDIDATE, plan)
     town.serve(100, behaviours)
     town.close()
     command = [sys.executable, "-m", "tests.rollout.killed_ticks", str(tmp_path / "prepared"), str(tmp_path)]

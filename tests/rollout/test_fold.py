@@ -21,7 +21,7 @@ def evidence(town: Town, rollout: Rollout) -> list[StageEvidence]:
 
 
 def start(town: Town, **changes: Any) -> Rollout:
-    return town.rollouts.start("surge", CANDIDATE, replace(PLAN, **changes))
+    return town.rollouts.start("surge", CHAMPION, CANDIDATE, replace(PLAN, **changes))
 
 
 def answer(town: Town, each: str, value: float | None = None, *, version: str = CANDIDATE, **fields: Any) -> None:

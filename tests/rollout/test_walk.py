@@ -20,7 +20,7 @@ def accepting(rate: float) -> Behaviour:
 
 
 def test_a_good_candidate_walks_every_stage_and_becomes_champion(town: Town) -> None:
-    rollout = town.rollouts.start("surge", CANDIDATE, PLAN)
+    rollout = town.rollouts.start("surge", CHAMPION, CANDIDATE, PLAN)
     assert rollout.state is RolloutState.SHADOW
     assert town.traffic.route("surge").shadows == [CANDIDATE]
     town.walk({CHAMPION: accepting(0.5), CANDIDATE: accepting(0.6)}, rollout.id, rounds=60)
@@ -35,7 +35,7 @@ def test_a_good_candidate_walks_every_stage_and_becomes_champion(town: Town) -> 
 
 
 def test_a_worse_candidate_is_rolled_back_by_the_goal(town: Town) -> None:
-    rollout = town.rollouts.start("surge", CANDIDATE, PLAN)
+    rollout = town.rollouts.start("surge", CHAMPION, CANDIDATE, PLAN)
     town.walk({CHAMPION: accepting(0.6), CANDIDATE: accepting(0.3)}, rollout.id, rounds=60)
     done = town.rollouts.get(rollout.id)
     assert done.state is RolloutState.ROLLED_BACK
@@ -45,7 +45,7 @@ def test_a_worse_candidate_is_rolled_back_by_the_goal(town: Town) -> None:
 
 
 def test_a_burst_of_errors_is_rolled_back_within_few_requests(town: Town) -> None:
-    rollout = town.rollouts.start("surge", CANDIDATE, replace(PLAN, shadow=None, steps=(5, 100)))
+    rollout = town.rollouts.start("surge", CHAMPION, CANDIDATE, replace(PLAN, shadow=None, steps=(5, 100)))
     failing = {CHAMPION: Behaviour(), CANDIDATE: Behaviour(fails=0.8)}
     town.walk(failing, rollout.id, rounds=200, requests=10)
     (decision,) = town.rollouts.decisions(rollout.id)
@@ -55,7 +55,7 @@ def test_a_burst_of_errors_is_rolled_back_within_few_requests(town: Town) -> Non
 
 
 def test_errors_in_the_shadow_end_it_before_a_caller_meets_the_candidate(town: Town) -> None:
-    rollout = town.rollouts.start("surge", CANDIDATE, PLAN)
+    rollout = town.rollouts.start("surge", CHAMPION, CANDIDATE, PLAN)
     town.walk({CHAMPION: Behaviour(), CANDIDATE: Behaviour(fails=0.5)}, rollout.id, rounds=5)
     done = town.rollouts.get(rollout.id)
     assert done.state is RolloutState.ROLLED_BACK
@@ -64,7 +64,7 @@ def test_errors_in_the_shadow_end_it_before_a_caller_meets_the_candidate(town: T
 
 def test_a_slow_candidate_is_rolled_back(town: Town) -> None:
     slow = Behaviour(latency_ms=lambda rng: float(rng.lognormal(3.0, 0.4)))
-    rollout = town.rollouts.start("surge", CANDIDATE, replace(PLAN, shadow="1h"))
+    rollout = town.rollouts.start("surge", CHAMPION, CANDIDATE, replace(PLAN, shadow="1h"))
     town.walk({CHAMPION: Behaviour(), CANDIDATE: slow}, rollout.id, rounds=30)
     done = town.rollouts.get(rollout.id)
     assert done.state is RolloutState.ROLLED_BACK
@@ -73,7 +73,7 @@ def test_a_slow_candidate_is_rolled_back(town: Town) -> None:
 
 def test_a_walk_without_a_verdict_ends_inconclusive(town: Town) -> None:
     plan = Canary(shadow=None, steps=(50, 100), goal="accepted", min_per_stage=50, max_stage="10m", margin=0.001)
-    rollout = town.rollouts.start("surge", CANDIDATE, plan)
+    rollout = town.rollouts.start("surge", CHAMPION, CANDIDATE, plan)
     town.walk(EQUAL, rollout.id, rounds=20)
     done = town.rollouts.get(rollout.id)
     assert done.state is RolloutState.ROLLED_BACK
@@ -84,26 +84,26 @@ def test_a_goal_that_should_fall_is_judged_the_other_way_round(town: Town) -> No
     def costing(mean: float) -> Behaviour:
         return Behaviour(values=lambda rng: {"cost": float(rng.normal(mean, 1.0))})
 
-    rollout = town.rollouts.start("surge", CANDIDATE, replace(PLAN, goal="-cost"))
+    rollout = town.rollouts.start("surge", CHAMPION, CANDIDATE, replace(PLAN, goal="-cost"))
     town.walk({CHAMPION: costing(5.0), CANDIDATE: costing(4.0)}, rollout.id, rounds=60)
     assert town.rollouts.get(rollout.id).state is RolloutState.PROMOTED
 
 
 def test_a_shadow_alone_promotes_when_nothing_broke(town: Town) -> None:
-    rollout = town.rollouts.start("surge", CANDIDATE, Shadow("2m"))
+    rollout = town.rollouts.start("surge", CHAMPION, CANDIDATE, Shadow("2m"))
     town.walk(EQUAL, rollout.id, rounds=10)
     assert town.rollouts.get(rollout.id).state is RolloutState.PROMOTED
 
 
 def test_an_ab_test_promotes_only_what_is_better(town: Town) -> None:
-    rollout = town.rollouts.start("surge", CANDIDATE, AB("accepted", min_per_stage=50))
+    rollout = town.rollouts.start("surge", CHAMPION, CANDIDATE, AB("accepted", min_per_stage=50))
     town.walk({CHAMPION: accepting(0.4), CANDIDATE: accepting(0.6)}, rollout.id, rounds=60)
     assert town.rollouts.get(rollout.id).state is RolloutState.PROMOTED
     assert "proven better" in town.rollouts.get(rollout.id).reason
 
 
 def test_agreement_in_the_shadow_is_reported(town: Town) -> None:
-    rollout = town.rollouts.start("surge", CANDIDATE, PLAN)
+    rollout = town.rollouts.start("surge", CHAMPION, CANDIDATE, PLAN)
     for number in range(20):
         town.predict(id=f"r{number}", version=CHAMPION, outputs=np.array([1.0]).tobytes())
         answer = np.array([1.0 if number < 15 else 1.5]).tobytes()
@@ -114,22 +114,22 @@ def test_agreement_in_the_shadow_is_reported(town: Town) -> None:
 
 
 def test_one_endpoint_has_one_running_rollout(town: Town) -> None:
-    first = town.rollouts.start("surge", CANDIDATE, PLAN)
+    first = town.rollouts.start("surge", CHAMPION, CANDIDATE, PLAN)
     with pytest.raises(Conflict, match=first.id):
-        town.rollouts.start("surge", "ver_third", PLAN)
+        town.rollouts.start("surge", None, "ver_third", PLAN)
     assert town.rollouts.running("surge").id == first.id
     town.rollouts.abort(first.id)
     assert town.rollouts.running("surge") is None
-    assert town.rollouts.start("surge", "ver_third", PLAN).running
+    assert town.rollouts.start("surge", None, "ver_third", PLAN).running
 
 
 def test_the_champion_cannot_be_its_own_candidate(town: Town) -> None:
     with pytest.raises(InvalidInput, match="champion"):
-        town.rollouts.start("surge", CHAMPION, PLAN)
+        town.rollouts.start("surge", None, CHAMPION, PLAN)
 
 
 def test_an_aborted_rollout_gives_the_traffic_back(town: Town) -> None:
-    rollout = town.rollouts.start("surge", CANDIDATE, replace(PLAN, shadow=None))
+    rollout = town.rollouts.start("surge", CHAMPION, CANDIDATE, replace(PLAN, shadow=None))
     aborted = town.rollouts.abort(rollout.id, "a holiday")
     assert aborted.state is RolloutState.ABORTED
     assert aborted.reason == "a holiday"
@@ -139,7 +139,7 @@ def test_an_aborted_rollout_gives_the_traffic_back(town: Town) -> None:
 
 
 def test_a_promoted_candidate_can_be_rolled_back_by_hand(town: Town) -> None:
-    rollout = town.rollouts.start("surge", CANDIDATE, Shadow("2m"))
+    rollout = town.rollouts.start("surge", CHAMPION, CANDIDATE, Shadow("2m"))
     town.walk(EQUAL, rollout.id, rounds=10)
     assert town.aliases.champion == CANDIDATE
     assert town.rollouts.rollback("surge").state is RolloutState.ROLLED_BACK
@@ -155,7 +155,7 @@ def test_an_endpoint_without_rollouts_cannot_be_rolled_back(town: Town) -> None:
 
 
 def test_a_split_set_by_hand_is_set_back_while_the_rollout_runs(town: Town) -> None:
-    town.rollouts.start("surge", CANDIDATE, replace(PLAN, shadow=None))
+    town.rollouts.start("surge", CHAMPION, CANDIDATE, replace(PLAN, shadow=None))
     town.traffic.set_route("surge", {CANDIDATE: 100.0}, (), None)
     town.rollouts.tick()
     assert town.traffic.route("surge").weights == {CHAMPION: 80.0, CANDIDATE: 20.0}
@@ -163,7 +163,7 @@ def test_a_split_set_by_hand_is_set_back_while_the_rollout_runs(town: Town) -> N
 
 def test_evidence_begins_when_all_workers_route_by_the_stage(town: Town) -> None:
     town.traffic.lagging = True
-    rollout = town.rollouts.start("surge", CANDIDATE, replace(PLAN, shadow=None))
+    rollout = town.rollouts.start("surge", CHAMPION, CANDIDATE, replace(PLAN, shadow=None))
     town.serve(200, EQUAL)
     town.rollouts.tick()
     assert town.rollouts.outlook(rollout.id).evidence["arms"]["champion"]["requests"] == 0
@@ -178,7 +178,7 @@ def test_evidence_begins_when_all_workers_route_by_the_stage(town: Town) -> None
 def test_every_decision_is_journaled_with_its_evidence_and_its_cause(town: Town) -> None:
     with town.metadata.change() as change:
         cause = change.emit("loop.turn.asked", "loop:surge")
-    rollout = town.rollouts.start("surge", CANDIDATE, PLAN, cause=cause)
+    rollout = town.rollouts.start("surge", CHAMPION, CANDIDATE, PLAN, cause=cause)
     town.walk({CHAMPION: accepting(0.5), CANDIDATE: accepting(0.6)}, rollout.id, rounds=60)
     with town.metadata.read() as connection:
         entries = read_entries(connection, kinds=["rollout."])
@@ -194,3 +194,16 @@ def test_every_decision_is_journaled_with_its_evidence_and_its_cause(town: Town)
     assert chain == ["rollout.decision.made", "rollout.decision.made", "rollout.rollout.started"]
     assert entry.cause == cause
     json.dumps([entry.data for entry in made], allow_nan=False)
+
+
+def test_a_rollout_whose_route_cannot_be_set_does_not_begin(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise NotFound("There is no model version 'ver_new'.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(town.traffic, "set_route", refuse)
+        with pytest.raises(NotFound, match="ver_new"):
+            town.rollouts.start("surge", CHAMPION, CANDIDATE, PLAN)
+    (rollout,) = town.rollouts.ls("surge")
+    assert rollout.state is RolloutState.ABORTED
+    assert rollout.reason == "It could not begin: There is no model version 'ver_new'."

@@ -53,9 +53,9 @@ class Watch:
     def _arm(self, prediction: Prediction) -> Arm | None:
         if prediction.endpoint != self.rollout.endpoint:
             return None
-        if prediction.version == self.rollout.candidate:
+        if prediction.version == self.rollout.candidate_version:
             return Arm.CANDIDATE
-        return Arm.CHAMPION if prediction.version == self.rollout.champion else None
+        return Arm.CHAMPION if prediction.version == self.rollout.champion_version else None
 
 
 def fold(

@@ -31,8 +31,8 @@ class Rollout:
 
     id: str
     endpoint: str
-    champion: str
-    candidate: str
+    champion_version: str
+    candidate_version: str
     state: RolloutState
     stage: int
     stages: tuple[Stage, ...]
@@ -84,7 +84,7 @@ class DueRoute:
 
 def due_route(rollout: Rollout) -> DueRoute:
     """The route that a rollout's state asks for."""
-    champion, candidate = rollout.champion, rollout.candidate
+    champion, candidate = rollout.champion_version, rollout.candidate_version
     if rollout.state is RolloutState.SHADOW:
         return DueRoute({champion: 100.0}, (candidate,))
     if rollout.state is RolloutState.CANARY:

@@ -8,11 +8,12 @@ anything in memory that a `kill -9` would miss.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
 from tidewheel.base.clock import Clock
 from tidewheel.base.doors import door
-from tidewheel.base.errors import Conflict, InvalidInput, NotFound
+from tidewheel.base.errors import Conflict, InvalidInput, NotFound, TidewheelError
 from tidewheel.rollout import store
 from tidewheel.rollout.fold import Watch, fold
 from tidewheel.rollout.judge import Judgement, judge
@@ -26,6 +27,7 @@ from tidewheel.storage import Metadata
 from tidewheel.storage.predictions import LogBatch, Prediction, PredictionLog
 
 CONSUMER = "rollout"
+_log = logging.getLogger("tidewheel.rollout")
 _BATCHES_PER_TICK = 10
 
 
@@ -45,31 +47,36 @@ class Rollouts:
     def start(
         self,
         endpoint: str,
-        candidate: str,
+        champion_version: str | None,
+        candidate_version: str,
         plan: Canary | Plan | None = None,
-        champion: str | None = None,
         cause: str | None = None,
     ) -> Rollout:
         """Begin a candidate's walk on an endpoint.
 
         Args:
             endpoint: where the traffic arrives.
-            candidate: the version to try.
+            champion_version: the version to beat; None: the one that has most of the endpoint's traffic.
+            candidate_version: the version to try.
             plan: how; default: `Canary()`.
-            champion: the version to beat; default: the one that has most of the endpoint's traffic.
             cause: the journal entry that asked for it.
 
         Raises:
+            NotFound: if there is no such endpoint or version.
             Conflict: if a rollout is running on this endpoint, or it serves nothing yet.
             InvalidInput: if candidate and champion are the same version.
         """
-        champion = champion or self._present_champion(endpoint)
-        if champion == candidate:
-            raise InvalidInput(f"{candidate} is the champion of {endpoint!r} already.", fix="Name another version.")
+        champion = champion_version or self._present_champion(endpoint)
+        if champion == candidate_version:
+            raise InvalidInput(f"{champion} is the champion of {endpoint!r} already.", fix="Name another version.")
         rules = plan.plan() if isinstance(plan, Canary) else plan or Canary().plan()
         with self._metadata.change(cause=cause) as change:
-            rollout = begin(change, endpoint, champion, candidate, rules, self._clock)
-        self._settle(rollout.id)
+            rollout = begin(change, endpoint, champion, candidate_version, rules, self._clock)
+        try:
+            settle(self._metadata, self._traffic, self._aliases, self._clock, rollout)
+        except TidewheelError as error:
+            self._by_hand(self.get(rollout.id), Move.ABORT, f"It could not begin: {error.message}")
+            raise
         return self.get(rollout.id)
 
     def tick(self) -> list[Decision]:
@@ -167,7 +174,11 @@ class Rollouts:
         return self.get(rollout.id)
 
     def _settle(self, rollout_id: str) -> None:
-        settle(self._metadata, self._traffic, self._aliases, self._clock, self.get(rollout_id))
+        """Make the world agree with the state; what cannot be done now is tried again at the next tick."""
+        try:
+            settle(self._metadata, self._traffic, self._aliases, self._clock, self.get(rollout_id))
+        except TidewheelError as error:
+            _log.warning("%s: its route could not be set, it will be tried again: %s", rollout_id, error)
 
     def _fold_batch(self) -> bool:
         """Fold the next batch of the log; whether there may be more to fold."""

@@ -25,7 +25,7 @@ class RouteInForce(Protocol):
 class Traffic(Protocol):
     """The splits of all endpoints."""
 
-    def set_route(self, endpoint: str, weights: Mapping[str, float], shadows: Sequence[str], unit: Any) -> RouteInForce:
+    def set_route(self, endpoint: str, weights: dict[str, float], shadows: Sequence[str], unit: Any) -> RouteInForce:
         """Send these percentages to these versions, and copies of all requests to the shadows.
 
         `unit` says what the coin is tossed for: an object with `entity`, `window_s` and `switchback` (`plans.Unit`).

@@ -42,8 +42,8 @@ rollouts = Table(
     schema,
     Column("id", Text, primary_key=True),
     Column("endpoint", Text, nullable=False),
-    Column("champion", Text, nullable=False),
-    Column("candidate", Text, nullable=False),
+    Column("champion_version", Text, nullable=False),
+    Column("candidate_version", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("stage", Integer, nullable=False),
     Column("plan", Json, nullable=False),
@@ -235,7 +235,7 @@ def forget_working_memory(connection: Connection, rollout_id: str) -> None:
 
 
 def _rollout_columns(rollout: Rollout) -> dict[str, Any]:
-    same = ("id", "endpoint", "champion", "candidate", "stage", "reason", "cause", "entry_id")
+    same = ("id", "endpoint", "champion_version", "candidate_version", "stage", "reason", "cause", "entry_id")
     return {
         **{name: getattr(rollout, name) for name in (*same, "alias_due", "settled")},
         "state": str(rollout.state),
@@ -257,7 +257,7 @@ def _with_stages(connection: Connection, rows: Sequence[Row[Any]]) -> list[Rollo
 
 
 def _rollout(row: Row[Any], entered: tuple[Stage, ...]) -> Rollout:
-    same = ("id", "endpoint", "champion", "candidate", "stage", "reason", "cause", "entry_id")
+    same = ("id", "endpoint", "champion_version", "candidate_version", "stage", "reason", "cause", "entry_id")
     return Rollout(
         **{name: getattr(row, name) for name in (*same, "alias_due", "settled")},
         state=RolloutState(row.state),

@@ -37,8 +37,8 @@ def begin(change: Change, endpoint: str, champion: str, candidate: str, plan: Pl
     rollout = Rollout(
         id=new_id("rol"),
         endpoint=endpoint,
-        champion=champion,
-        candidate=candidate,
+        champion_version=champion,
+        candidate_version=candidate,
         state=RolloutState.SHADOW if plan.shadowed else RolloutState.CANARY,
         stage=0,
         stages=(),
@@ -53,7 +53,8 @@ def begin(change: Change, endpoint: str, champion: str, candidate: str, plan: Pl
     )
     facts = {**_versions(rollout), "plan": plan.describe()}
     entry_id = change.emit("rollout.rollout.started", rollout.node, facts, inputs=_version_nodes(rollout))
-    store.add_rollout(change.connection, replace(rollout, entry_id=entry_id))
+    rollout = replace(rollout, entry_id=entry_id)
+    store.add_rollout(change.connection, rollout)
     store.enter_stage(change.connection, rollout, 0, to_us(rollout.started_at))
     return rollout
 
@@ -80,7 +81,8 @@ def _journal(change: Change, rollout: Rollout, to_state: RolloutState, judgement
     facts: dict[str, Any] = {
         "rollout_id": rollout.id,
         **_versions(rollout),
-        "stage": stage_name,
+        "stage": rollout.stage,
+        "stage_name": stage_name,
         "move": str(judgement.move),
         "from_state": str(rollout.state),
         "to_state": str(to_state),
@@ -137,17 +139,17 @@ def _apply(change: Change, rollout: Rollout, decision: Decision) -> None:
 def _alias_due(rollout: Rollout, move: Move) -> str | None:
     """Which version is to become champion by this move; None where the alias stays as it is."""
     if move is Move.PROMOTE:
-        return rollout.candidate
-    return rollout.champion if rollout.state is RolloutState.PROMOTED else None
+        return rollout.candidate_version
+    return rollout.champion_version if rollout.state is RolloutState.PROMOTED else None
 
 
 def _versions(rollout: Rollout) -> dict[str, Any]:
     return {
         "endpoint": rollout.endpoint,
-        "champion": rollout.champion,
-        "candidate": rollout.candidate,
+        "champion_version": rollout.champion_version,
+        "candidate_version": rollout.candidate_version,
     }
 
 
 def _version_nodes(rollout: Rollout) -> list[str]:
-    return [f"version:{rollout.champion}", f"version:{rollout.candidate}"]
+    return [f"version:{rollout.champion_version}", f"version:{rollout.candidate_version}"]
