@@ -98,7 +98,7 @@ def chores(platform: Platform) -> list[Chore]:
         Chore("rollout.tick", platform.rollout.tick),
         Chore("monitoring.run", platform.monitoring.run),
         Chore("loop.tick", platform.loop.tick),
-        Chore("pipelines.revive", platform.pipelines.revive, every_s=2.0),
+        Chore("pipelines.revive", platform.pipelines.revive),
         Chore("features.materialize", platform.features.materialize_all, every_s=5.0),
         Chore("costs.meter", lambda: platform.costs.meter(platform.serving.status()), every_s=5.0),
         Chore("predictions.compact", lambda: platform.predictions.compact(platform.clock.now()), every_s=30.0),

@@ -15,16 +15,19 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
 from urllib.request import urlopen
 
 from tidewheel.base.errors import Conflict, Unavailable
 from tidewheel.base.settings import Settings
+from tidewheel.serving.supervise import WorkerGroup
 
+_LOOK_EVERY_S = 0.1
 _STEADY_S = 10.0  # a child that lived this long has its restart pause forgiven
 _LONGEST_PAUSE_S = 10.0
 
@@ -50,7 +53,6 @@ class Child:
     started: float = 0.0
     deaths: int = 0
     start_at: float = 0.0
-    restarts: int = field(default=0)
 
     def start(self, log: Path) -> None:
         """Start the process, its output appended to its log file."""
@@ -65,7 +67,6 @@ class Child:
         now = time.monotonic()
         if self.process is None:
             if now >= self.start_at:
-                self.restarts += 1
                 self.start(log)
             return None
         code = self.process.poll()
@@ -76,32 +77,50 @@ class Child:
         self.process = None
         return code
 
+    def end_soon(self) -> None:
+        """Ask the process to drain."""
+        if self.process is not None:
+            self.process.terminate()
+
+    def end(self, deadline: float) -> None:
+        """Wait for its end until `deadline` (monotonic seconds), then kill it."""
+        if self.process is None:
+            return
+        try:
+            self.process.wait(max(deadline - time.monotonic(), 0.1))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
 
 class Supervisor:
-    """Keeps the children of one home running. `run` blocks until told to stop; `start` and `stop` are its halves."""
+    """Keeps the processes of one home running. `run` blocks until told to stop."""
 
     def __init__(self, home: Path, project: Path | None, settings: Settings) -> None:
         self.home = home
         self._settings = settings
-        self.addresses, self.moved_ports = _choose_ports(home, settings)
-        self._children = _children(home, project, settings, self.addresses)
         self._lock = contextlib.ExitStack()
-        self._stopping = False
+        self._lock.enter_context(_locked(home))
+        self._workers, moved_workers = _worker_group(home, settings)
+        port, moved_server = _free_port(settings.get("server.host", str), settings.get("server.port", int))
+        self.moved_ports = [*moved_server, *moved_workers]
+        host = settings.get("server.host", str)
+        self.addresses = Addresses(str(home), f"http://{host}:{port}", self._workers.url, os.getpid())
+        self._children = _children(home, project, settings, host, port)
+        self._stopping = threading.Event()
 
     @property
-    def children(self) -> dict[str, int]:
-        """The process ids of the children that run now, by name."""
-        return {child.name: child.process.pid for child in self._children if child.process is not None}
+    def pids(self) -> dict[str, int]:
+        """The process ids of what runs now, by name."""
+        children = {child.name: child.process.pid for child in self._children if child.process is not None}
+        return children | {f"worker-{index}": pid for index, pid in self._workers.pids.items()}
 
     def start(self) -> None:
-        """Take the home's lock and start every child.
-
-        Raises:
-            Conflict: if another supervisor has this home.
-        """
+        """Start every process."""
         (self.home / "logs").mkdir(parents=True, exist_ok=True)
-        self._lock.enter_context(_locked(self.home))
         (self.home / "up.json").write_text(json.dumps(asdict(self.addresses)))
+        self._workers.start()
         for child in self._children:
             child.start(self._log(child))
 
@@ -112,19 +131,18 @@ class Supervisor:
             Unavailable: if one does not answer in time.
         """
         deadline = time.monotonic() + within_s
-        for address in (f"{self.addresses.inference}/v2/health/live", f"{self.addresses.control_plane}/health/live"):
-            while not _answers(address):
-                self.look()
-                if time.monotonic() > deadline:
-                    raise Unavailable(
-                        f"{address} did not answer within {within_s:.0f} s.",
-                        fix=f"See the logs in {self.home / 'logs'}.",
-                    )
-                time.sleep(0.02)
+        while not (self._workers.ready() and _answers(f"{self.addresses.control_plane}/health/live")):
+            self.look()
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    f"The install did not come up within {within_s:.0f} s.",
+                    fix=f"See the logs in {self.home / 'logs'}.",
+                )
+            time.sleep(0.02)
 
     def look(self) -> list[str]:
-        """Restart whatever has died; return a sentence for each death."""
-        said = []
+        """Start again whatever has died; a sentence for each death."""
+        said = self._workers.look()
         for child in self._children:
             code = child.look(self._log(child))
             if code is not None:
@@ -132,34 +150,27 @@ class Supervisor:
         return said
 
     def run(self) -> None:
-        """Keep the children running until SIGINT or SIGTERM, then drain them."""
+        """Keep everything running until SIGINT or SIGTERM, then drain."""
         signal.signal(signal.SIGTERM, self._ask_to_stop)
         signal.signal(signal.SIGINT, self._ask_to_stop)
-        while not self._stopping:
+        while not self._stopping.wait(_LOOK_EVERY_S):
             for sentence in self.look():
                 print(sentence, file=sys.stderr, flush=True)
-            time.sleep(0.1)
         self.stop()
 
     def stop(self) -> None:
-        """Ask the children to drain, workers first; kill one that does not end in time. Give the lock back."""
-        deadline = time.monotonic() + self._settings.get("serving.drain_timeout_s", float) + 5
-        for child in reversed(self._children):
-            if child.process is not None:
-                child.process.terminate()
+        """Ask everything to drain; kill what does not end in time. Give the lock back."""
         for child in self._children:
-            if child.process is not None:
-                try:
-                    child.process.wait(max(deadline - time.monotonic(), 0.1))
-                except subprocess.TimeoutExpired:
-                    child.process.kill()
-                    child.process.wait()
-                child.process = None
+            child.end_soon()
+        self._workers.stop()
+        deadline = time.monotonic() + self._settings.get("serving.drain_timeout_s", float)
+        for child in self._children:
+            child.end(deadline)
         (self.home / "up.json").unlink(missing_ok=True)
         self._lock.close()
 
     def _ask_to_stop(self, *_signal: object) -> None:
-        self._stopping = True
+        self._stopping.set()
 
     def _log(self, child: Child) -> Path:
         return self.home / "logs" / f"{child.name}.log"
@@ -174,54 +185,44 @@ def addresses_of(home: Path) -> Addresses | None:
     return found if _is_locked(home) else None
 
 
-def _children(home: Path, project: Path | None, settings: Settings, addresses: Addresses) -> list[Child]:
-    environment = {**os.environ, **settings.environment(), "TIDEWHEEL_HOME": str(home), "OMP_NUM_THREADS": "1"}
-    python = sys.executable
-    host, port = addresses.control_plane.removeprefix("http://").rsplit(":", 1)
-    inference_host, inference_port = addresses.inference.removeprefix("http://").rsplit(":", 1)
-    controller = [python, "-m", "tidewheel.controller", "--home", str(home)]
+def _children(home: Path, project: Path | None, settings: Settings, host: str, port: int) -> list[Child]:
+    environment = {"OMP_NUM_THREADS": "1", **os.environ, **settings.environment(), "TIDEWHEEL_HOME": str(home)}
+    server = [sys.executable, "-m", "tidewheel.server", "--home", str(home), "--host", host, "--port", str(port)]
+    controller = [sys.executable, "-m", "tidewheel.controller", "--home", str(home)]
     if project is not None:
         controller += ["--project", str(project)]
-    worker = [python, "-m", "tidewheel.serving.worker", "--home", str(home)]
-    worker += ["--host", inference_host, "--port", inference_port]
-    workers = [
-        Child(
-            f"worker-{index}",
-            [*worker, "--index", str(index)],
-            environment,
-        )
-        for index in range(settings.get("serving.workers", int))
-    ]
-    server = [python, "-m", "tidewheel.server", "--home", str(home), "--host", host, "--port", port]
-    return [*workers, Child("server", server, environment), Child("controller", controller, environment)]
+    return [Child("server", server, environment), Child("controller", controller, environment)]
 
 
-def _choose_ports(home: Path, settings: Settings) -> tuple[Addresses, list[str]]:
-    """The addresses to bind: the settings' ports, or free ones where those are taken, and a sentence for each move."""
-    moved, urls = [], []
-    for part in ("server", "serving"):
-        host, wanted = settings.get(f"{part}.host", str), settings.get(f"{part}.port", int)
-        port = _free_port(host, wanted)
-        if port != wanted and wanted != 0:
-            moved.append(f"Port {wanted} is taken; using {port} instead.")
-        urls.append(f"http://{host}:{port}")
-    return Addresses(str(home), urls[0], urls[1], os.getpid()), moved
+def _worker_group(home: Path, settings: Settings) -> tuple[WorkerGroup, list[str]]:
+    """The workers, on the port of the settings or, where that is taken, on a free one, and a sentence about it."""
+    try:
+        return WorkerGroup(home, settings), []
+    except Conflict:
+        group = WorkerGroup(home, settings, port=0)
+        return group, [f"Port {settings.get('serving.port', int)} is taken; inference uses {group.port} instead."]
 
 
-def _free_port(host: str, wanted: int) -> int:
+def _free_port(host: str, wanted: int) -> tuple[int, list[str]]:
+    """The wanted port, or a free one where it is taken, and a sentence about it."""
     for port in (wanted, 0):
-        with socket.socket() as probe:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((host, port))
             except OSError:
                 continue
-            return int(probe.getsockname()[1])
+            found = int(probe.getsockname()[1])
+            moved = (
+                [] if found == wanted or wanted == 0 else [f"Port {wanted} is taken; the page uses {found} instead."]
+            )
+            return found, moved
     raise Unavailable(f"No port can be bound on {host}.", fix="Give an address of this machine as server.host.")
 
 
 @contextlib.contextmanager
 def _locked(home: Path) -> Iterator[None]:
+    home.mkdir(parents=True, exist_ok=True)
     with (home / "up.lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,9 +1,10 @@
-"""`tidewheel up`, and `server`, `serve`, `controller`, which each start one part of it."""
+"""`tidewheel up`, which starts everything, and `tidewheel serve`, which starts inference workers alone."""
 
 from __future__ import annotations
 
-import os
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -23,9 +24,7 @@ _Workers = Annotated[int | None, typer.Option("--workers", help="Number of infer
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command("up")(up)
-    app.command("server")(server)
     app.command("serve")(serve)
-    app.command("controller")(controller)
 
 
 def up(
@@ -56,20 +55,6 @@ def up(
         supervisor.run()
 
 
-def server(
-    home: _Home = None,
-    port: _Port = None,
-    host: Annotated[str | None, typer.Option("--host", help="Address to bind; not loopback needs a token.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print errors as JSON.")] = False,
-) -> None:
-    """Start the control plane alone: API and page."""
-    with answering(as_json):
-        settings = Settings()
-        bound = host or settings.get("server.host", str)
-        chosen = port or settings.get("server.port", int)
-        _become("tidewheel.server", home, "--host", bound, "--port", str(chosen))
-
-
 def serve(
     home: _Home = None,
     port: Annotated[int | None, typer.Option("--port", help="Port of the inference workers.")] = None,
@@ -79,27 +64,16 @@ def serve(
 ) -> None:
     """Start inference workers alone; they serve what the home's snapshot says, also when nothing else is up."""
     with answering(as_json):
-        from tidewheel.supervisor import serve_alone
+        from tidewheel.serving.supervise import WorkerGroup
 
-        values: dict[str, object] = {}
-        if host is not None:
-            values["serving.host"] = host
-        if port is not None:
-            values["serving.port"] = port
-        if workers is not None:
-            values["serving.workers"] = workers
-        serve_alone(home_folder(home), Settings(values))
-
-
-def controller(
-    project: Annotated[Path | None, typer.Argument(help="A project file; what it declares is made true.")] = None,
-    home: _Home = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print errors as JSON.")] = False,
-) -> None:
-    """Start a controller alone. A second one waits to take over."""
-    with answering(as_json):
-        found = _existing(project)
-        _become("tidewheel.controller", home, *(["--project", str(found)] if found else []))
+        group = WorkerGroup(home_folder(home), Settings(), host=host or "", port=port, workers=workers or 0)
+        group.start()
+        typer.echo(f"inference  {group.url}")
+        sys.stdout.flush()
+        stopping = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopping.set())
+        group.run(stopping)
 
 
 def start_settings(port: int | None, workers: int | None) -> Settings:
@@ -118,9 +92,3 @@ def _existing(project: Path | None) -> Path | None:
     if project is not None and not project.is_file():
         raise NotFound(f"There is no project file {project}.", fix="`tidewheel init DIR` makes one to begin with.")
     return project.resolve() if project else None
-
-
-def _become(module: str, home: Path | None, *arguments: str) -> None:
-    """Go on as the process that does the work, so that signals reach it."""
-    command = [sys.executable, "-m", module, "--home", str(home_folder(home)), *arguments]
-    os.execv(sys.executable, command)

@@ -24,7 +24,8 @@ from tidewheel.loop.records import Turn
 from tidewheel.loop.states import ENDED, Happening, TurnState, next_state
 from tidewheel.pipelines import Pipelines, RunState
 from tidewheel.registry import Registry, Verdict
-from tidewheel.rollout import Rollouts, RolloutState
+from tidewheel.rollout import Rollouts
+from tidewheel.rollout import State as RolloutState
 from tidewheel.serving import Serving
 from tidewheel.storage import Metadata
 
@@ -99,10 +100,11 @@ class TurnDriver:
             self.registry.promote(candidate.id)
             moved = replace(moved, outcome="the first champion")
             return self._move(moved, Happening.NO_CHAMPION, inputs=[f"version:{candidate.id}"])
-        running = self.rollouts.running(loop.endpoint)
+        running = next((each for each in self.rollouts.ls(loop.endpoint) if each.running), None)
         if running is None:
-            running = self.rollouts.start(loop.endpoint, candidate.id, loop.rollout, champion=champion.id)
-        elif running.candidate != candidate.id:
+            plan = loop.rollout.plan(label=loop.label.name)
+            running = self.rollouts.start(loop.endpoint, champion.id, candidate.id, plan, cause=turn.cause)
+        elif running.candidate_version != candidate.id:
             return turn  # someone else's rollout holds the endpoint; wait for its end
         moved = replace(moved, rollout_id=running.id)
         return self._move(moved, Happening.GATES_PASSED, inputs=[f"rollout:{running.id}"])

@@ -26,6 +26,7 @@ from tidewheel.demo.market.scales import Scale
 from tidewheel.demo.market.settlement import answer as settle
 from tidewheel.demo.market.world import World
 from tidewheel.loop import Turn, TurnState
+from tidewheel.pipelines import RunState
 from tidewheel.rollout import Rollout
 
 PROJECT = Path(__file__).parent / "project.py"
@@ -157,15 +158,25 @@ class Story:
         candidate = None
         while candidate is None and time.monotonic() < deadline:
             await self.driver.step()
-            candidate = self.platform.pipelines.version_of(run.id)
+            if self.platform.pipelines.run(run.id).state is RunState.SUCCEEDED:
+                candidate = self.platform.pipelines.version_of(run.id)
         assert candidate is not None, "the bad candidate was not trained in time"
         self.told.chapter = "a bad candidate goes out"
-        plan = self.platform.loop.definition(LOOP).rollout
+        assert self.told.turn.rollout_id is not None
+        plan = self.platform.rollout.get(self.told.turn.rollout_id).plan  # the same rules as for the good one
         rollout = self.platform.rollout.start(ENDPOINT, champion, candidate, plan)
         async for _ in self._hours(self.scale.patience_hours):
             self.told.bad_rollout = self.platform.rollout.get(rollout.id)
-            if not self.told.bad_rollout.running and self.platform.serving.in_effect(ENDPOINT):
+            if not self.told.bad_rollout.running and self._champion_in_effect():
                 return
+
+    def _champion_in_effect(self) -> str | None:
+        """The champion, once every worker serves it; the endpoint itself is made by the controller's first round."""
+        serving = self.platform.serving
+        if ENDPOINT not in {endpoint.name for endpoint in serving.endpoints()}:
+            return None
+        route = serving.route(ENDPOINT)
+        return route.champion if serving.applied(route.generation) else None
 
     async def _compare(self) -> None:
         """Ask champion-before and champion-after about the same quotes; the riders' hidden draws decide the value."""

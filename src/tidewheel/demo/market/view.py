@@ -73,7 +73,7 @@ class MarketView:
         status = self._platform.loop.show(LOOP)
         rows = Table.grid(padding=(0, 2))
         rows.add_row("loop", Text(status.state.replace("_", " "), style="bold"))
-        route = self._platform.serving.route(ENDPOINT)
+        route = next((e.route for e in self._platform.serving.endpoints() if e.name == ENDPOINT), None)
         if route is not None:
             numbers = {version: self._platform.registry.version(version).number for version in route.weights}
             split = Text()
