@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import datetime
 from importlib import import_module
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 from urllib.parse import quote
 
 import httpx
@@ -172,12 +172,11 @@ def _error(answer: httpx.Response, where: str) -> TidewheelError:
     try:
         told = msgspec.json.decode(answer.content)["error"]
         kind = _ERRORS.get(told["code"], TidewheelError)
-        error = kind(told["message"], fix=told["fix"], where=told["where"])
+        return kind(told["message"], fix=told["fix"], where=told["where"])
     except (msgspec.DecodeError, KeyError, TypeError):
         return Unavailable(
             f"What answered ({answer.status_code}) is not a Tidewheel control plane.", where=where, fix="Check the URL."
         )
-    return cast("TidewheelError", error)
 
 
 def _in_path(value: object, kind: str | None) -> str:

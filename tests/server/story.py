@@ -55,6 +55,8 @@ def story(events: int = 40) -> LiveView:
             ),
             requests=184_223,
             requests_per_s=412.0,
+            latency_p50_ms=0.62,
+            latency_p99_ms=2.9,
             errors=0,
             chart=Chart(
                 id="traffic",

@@ -9,6 +9,9 @@ import argparse
 import sys
 
 from tidewheel.base.errors import TidewheelError
+from tidewheel.base.parent import exit_with_parent
+
+_DRAIN_S = 5
 
 
 def serve(home: str | None, host: str | None, port: int | None) -> None:
@@ -26,7 +29,17 @@ def serve(home: str | None, host: str | None, port: int | None) -> None:
     with open_platform(home, settings) as platform:
         refuse_open_bind(platform, host)
         app = build(platform, host=host)
-        uvicorn.run(app, host=host, port=port, access_log=False, log_level="warning", server_header=False)
+        uvicorn.run(
+            app,
+            host=host,
+            port=port,
+            http="httptools",
+            ws="none",
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=_DRAIN_S,
+        )
 
 
 def main() -> int:
@@ -36,6 +49,7 @@ def main() -> int:
     parser.add_argument("--host", help="address to bind (default: the setting server.host)")
     parser.add_argument("--port", type=int, help="port to bind (default: the setting server.port)")
     given = parser.parse_args()
+    exit_with_parent()
     try:
         serve(given.home, given.host, given.port)
     except TidewheelError as error:

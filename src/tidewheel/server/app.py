@@ -6,11 +6,14 @@ address does is never said here but in the room's verb.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 
 from tidewheel.server import answers, health, pages, routes
@@ -26,6 +29,7 @@ _GZIP_FROM_BYTES = 1024
 def build(platform: Platform, *, host: str = "127.0.0.1") -> FastAPI:
     """The control plane's application; `host` is the address it will be bound to."""
     app = FastAPI(
+        lifespan=_life,
         title="Tidewheel",
         summary="Keeps machine-learning models right after they ship.",
         version="1",
@@ -45,3 +49,11 @@ def build(platform: Platform, *, host: str = "127.0.0.1") -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES)
     app.add_middleware(Limits, max_body_bytes=platform.settings.get("server.max_body_bytes", int), traffic=traffic)
     return app
+
+
+@asynccontextmanager
+async def _life(app: FastAPI) -> AsyncIterator[None]:
+    """The page's recorder lives as long as the application serves."""
+    app.state.live.recorder.start()
+    yield
+    await run_in_threadpool(app.state.live.recorder.stop)

@@ -45,7 +45,7 @@ def percent(value: float) -> str:
 
 def change(part: float | None) -> str:
     """A relative change with its sign: 0.031 is ``+3.1 %``."""
-    if part is None or not math.isfinite(part):
+    if part is None or not math.isfinite(100 * part):
         return UNKNOWN
     sign = _MINUS if round(part, 4) < 0 else "+" if round(part, 4) > 0 else "±"
     return f"{sign}{abs(part) * 100:.{1 if abs(part) < 0.995 else 0}f}\N{NO-BREAK SPACE}%"

@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 
 from tidewheel.base.errors import NotFound
 from tidewheel.server.pages.goal import GoalView, goal_of
+from tidewheel.server.pages.latency import latency_buckets
+from tidewheel.serving.snapshot import ServingFolder
+from tidewheel.serving.worker.counters import read_counters
 
 if TYPE_CHECKING:
     from tidewheel.app import Platform
@@ -27,10 +30,14 @@ _log = logging.getLogger("tidewheel.server")
 
 @dataclass(frozen=True, slots=True)
 class TrafficPoint:
-    """Requests that one endpoint had been asked, at an instant (seconds since 1970)."""
+    """What one endpoint had been asked up to an instant (seconds since 1970): its live requests, by how long they took.
+
+    `buckets` count the requests up to each of the workers' bounds (`serving.worker.metrics`), the last without bound.
+    """
 
     at_s: float
     requests: float
+    buckets: tuple[float, ...]
 
 
 @dataclass(slots=True)
@@ -79,9 +86,10 @@ class Recorder:
     def sample(self) -> None:
         """Look once."""
         at_s = time.time()
+        counters = read_counters(ServingFolder(self._platform.home).counters)
         for endpoint, requests in self._platform.serving.status().by_endpoint.items():
             points = self._traffic.setdefault(endpoint, deque(maxlen=_TRAFFIC_POINTS))
-            points.append(TrafficPoint(at_s, requests))
+            points.append(TrafficPoint(at_s, requests, latency_buckets(counters, endpoint)))
         for rollout in self._platform.rollout.ls(limit=8):
             if rollout.running:
                 found = goal_of(self._platform.rollout.outlook(rollout.id).evidence)

@@ -60,10 +60,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    for kind in (figures.figure, figures.count, figures.percent, figures.change, figures.milliseconds):
-        environment.filters[kind.__name__] = kind
-    for kind in (figures.plain, figures.iso, figures.utc, figures.moment):
-        environment.filters[kind.__name__] = kind
+    written = ("figure", "count", "percent", "change", "milliseconds", "plain", "iso", "utc", "moment")
+    environment.filters.update({name: getattr(figures, name) for name in written})
     drawn = {kind.__name__: kind for kind in (drawings.interval, drawings.evidence, drawings.lanes, drawings.plot)}
     environment.globals.update(drawn, asset=asset, lane_names=drawings.LANES)
     return environment

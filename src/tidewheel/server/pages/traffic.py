@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from tidewheel.server.pages.latency import latency_quantile_ms
 from tidewheel.server.pages.view import ArmRole, ArmView, Chart, Curve, TrafficView
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ def traffic_view(
         arms=_arms(platform.serving.route(endpoint), rollout, name),
         requests=round(status.requests),
         requests_per_s=_rate(points),
+        latency_p50_ms=latency_quantile_ms(points, 0.5),
+        latency_p99_ms=latency_quantile_ms(points, 0.99),
         errors=round(status.failed),
         chart=_chart(points),
     )

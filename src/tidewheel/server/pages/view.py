@@ -53,6 +53,8 @@ class TrafficView:
     arms: tuple[ArmView, ...]
     requests: int
     requests_per_s: float | None
+    latency_p50_ms: float | None
+    latency_p99_ms: float | None
     errors: int
     chart: Chart | None
 

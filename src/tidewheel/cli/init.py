@@ -1,0 +1,35 @@
+"""`tidewheel init DIR`: a new project with one working loop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tidewheel.cli.command import answering
+from tidewheel.cli.output import print_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("init")(init)
+
+
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to write it.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print the files as JSON.")] = False,
+) -> None:
+    """Write a new project with one working loop."""
+    with answering(as_json):
+        from tidewheel.demo.template_files import write_project
+
+        written = write_project(folder)
+        if as_json:
+            print_json({"files": [str(path) for path in written]})
+            return
+        for path in written:
+            typer.echo(f"wrote {path}")
+        typer.echo(
+            f"\nNext:\n  cd {folder}\n  tidewheel up project.py\n  python traffic.py --shift    # in a second terminal"
+        )

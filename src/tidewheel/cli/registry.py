@@ -1,0 +1,75 @@
+"""`tidewheel models …`: versions, aliases, cards, checks. A version is ``NAME@ALIAS``, ``NAME/3`` or its id."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from tidewheel.cli.command import Opened, Refused, command
+from tidewheel.cli.output import line, table
+
+if TYPE_CHECKING:
+    from tidewheel.registry import ModelVersion
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(models, name="models")
+
+
+models = typer.Typer(help="Models: versions, aliases, cards, checks.", no_args_is_help=True)
+_VERSIONS = table("number", "id", "aliases", "format", "created_at", "metrics", empty="No version yet.")
+
+
+def find(opened: Opened, address: str) -> ModelVersion:
+    """The version that a person means by ``surge@champion``, ``surge/3``, ``models:/surge@champion`` or an id."""
+    known = address.startswith(("ver_", "models:/"))
+    return opened.registry.find(address if known else f"models:/{address}")
+
+
+@command(models, "ls", show=table("name", "versions", "aliases", "created_at", empty="No model yet."))
+def ls(opened: Opened) -> object:
+    """Every model."""
+    return opened.registry.models()
+
+
+@command(models, "versions", show=_VERSIONS)
+def versions(opened: Opened, name: str) -> object:
+    """All versions of a model, newest first."""
+    return opened.registry.versions(name)
+
+
+@command(models, "show")
+def show(opened: Opened, model: str) -> object:
+    """One version: files, signature, metrics, where it came from."""
+    return find(opened, model)
+
+
+@command(models, "promote", show=line("{model}/{number} holds the aliases {aliases}."))
+def promote(opened: Opened, model: str, alias: str = "champion") -> object:
+    """Give an alias to a version. What answers traffic does not move: see `tidewheel deploy`."""
+    return opened.registry.promote(find(opened, model).id, alias)
+
+
+@command(models, "rollback", show=line("{model}/{number} holds the aliases {aliases} again."))
+def rollback(opened: Opened, name: str, alias: str = "champion") -> object:
+    """Give an alias back to the version that held it before."""
+    return opened.registry.rollback(name, alias)
+
+
+@command(models, "verify")
+def verify(opened: Opened, model: str) -> object:
+    """Check every stored file of a version against its BLAKE3; exits with 1 if one is damaged."""
+    found = opened.registry.verify(find(opened, model).id)
+    if not found.whole:
+        raise Refused(found, exit_code=1)
+    return found
+
+
+@command(models, "card", show=lambda text: typer.echo(text))
+def card(opened: Opened, model: str) -> object:
+    """A model card in Markdown: what it is, what it was trained on, how it was judged."""
+    from tidewheel.cli.model_card import model_card
+
+    return model_card(find(opened, model))

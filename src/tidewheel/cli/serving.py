@@ -1,0 +1,83 @@
+"""`tidewheel deploy`, `endpoints …`, `rollback`, `batch`, `serve`: which version answers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tidewheel.base.errors import InvalidInput
+from tidewheel.cli.command import Opened, assignments, command
+from tidewheel.cli.output import line, table
+from tidewheel.cli.registry import find
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.add_typer(endpoints, name="endpoints")
+    command(app, "deploy")(deploy)
+    command(app, "rollback", show=line("{endpoint}: {champion_version} answers again ({state})."))(rollback)
+
+
+endpoints = typer.Typer(help="Endpoints: names that traffic arrives at, and their routes.", no_args_is_help=True)
+
+
+@command(endpoints, "ls", show=table("name", "route.weights=weights", "route.shadows=shadows", "created_at"))
+def ls(opened: Opened) -> object:
+    """Every endpoint and how its traffic is shared."""
+    return opened.serving.endpoints()
+
+
+@command(endpoints, "show")
+def show(opened: Opened, name: str, limit: int = 10) -> object:
+    """One endpoint, its route and the routes before."""
+    return {"endpoint": opened.serving.endpoint(name), "history": opened.serving.history(name, limit)}
+
+
+@command(endpoints, "create", show=line("The endpoint {name} is there."))
+def create(opened: Opened, name: str) -> object:
+    """Make an endpoint."""
+    return opened.serving.create_endpoint(name)
+
+
+@command(endpoints, "route", show=line("{endpoint}: {weights}"))
+def route(
+    opened: Opened,
+    name: str,
+    to: Annotated[list[str], typer.Option("--to", metavar="MODEL=PERCENT", help="A version's share; repeat it.")],
+    shadow: Annotated[list[str] | None, typer.Option("--shadow", metavar="MODEL", help="Answers copies.")] = None,
+) -> object:
+    """Share an endpoint's traffic between versions by hand."""
+    weights = {find(opened, model).id: float(percent) for model, percent in assignments(to).items()}
+    return opened.serving.set_route(name, weights, [find(opened, model).id for model in shadow or []])
+
+
+def deploy(
+    opened: Opened,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="As in surge@champion, surge/3, or a version id.")],
+    endpoint: Annotated[str, typer.Option("--endpoint", "-e", help="Where its traffic arrives.")],
+    canary: Annotated[bool, typer.Option("--canary", help="Shadow, then growing shares (the default).")] = False,
+    shadow: Annotated[str | None, typer.Option("--shadow", metavar="DURATION", help="Only watch it, as in 1h.")] = None,
+    ab: Annotated[
+        str | None, typer.Option("--ab", metavar="GOAL", help="Half and half until it is proven better.")
+    ] = None,
+    now: Annotated[bool, typer.Option("--now", help="All the traffic at once, unwatched.")] = False,
+) -> object:
+    """Bring a version to an endpoint's traffic. The first version of an endpoint gets all of it at once."""
+    from tidewheel.rollout import AB, Canary, Shadow
+
+    if sum((canary, shadow is not None, ab is not None, now)) > 1:
+        raise InvalidInput("A deployment goes one way.", fix="Give one of --canary, --shadow, --ab and --now.")
+    version = find(opened, model)
+    present = opened.serving.create_endpoint(endpoint)
+    if now or present.route is None or not present.route.weights:
+        route = opened.serving.set_route(endpoint, {version.id: 100.0})
+        opened.registry.promote(version.id)
+        return route
+    plan = Shadow(shadow) if shadow else AB(ab) if ab else Canary()
+    return opened.rollout.start(endpoint, None, version.id, plan)
+
+
+def rollback(opened: Opened, endpoint: str, reason: str = "Rolled back by hand.") -> object:
+    """Give an endpoint back to the champion before."""
+    return opened.rollout.rollback(endpoint, reason)
