@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A versioned table, by name; ``rides@4`` names one version of it."""
+    """A versioned table, by name; ``rides@4`` names one version of it. `initial` is the file that it begins with."""
 
     name: str
+    initial: str = ""
 
     def append(self, rows: Rows, message: str = "") -> Commit:
         """Add rows as a new commit. See `Data.append`."""
@@ -60,11 +61,15 @@ class Dataset:
             return f"dataset:{self.name}"
 
 
-def dataset(name: str) -> Dataset:
+def dataset(name: str, *, initial: str = "") -> Dataset:
     """A versioned table: append, overwrite, read, time travel.
 
-    >>> dataset("rides")
-    Dataset(name='rides')
+    Args:
+        name: what it is called.
+        initial: a Parquet or CSV file beside the project that becomes its first commit when there is none yet.
+
+    >>> dataset("rides").name
+    'rides'
     """
     split_ref(name)
-    return Dataset(name)
+    return Dataset(name, initial)

@@ -45,6 +45,7 @@ class Loops:
         clock: Clock,
     ) -> None:
         self._metadata = metadata
+        self._data = data
         self._features = features
         self._registry = registry
         self._serving = serving
@@ -138,6 +139,8 @@ class Loops:
         return self._driver.cancel(turn, reason)
 
     def _declare(self, loop: Loop, project: Path) -> LoopRecord:
+        if loop.rows.initial and loop.rows.name not in {each.name for each in self._data.ls()}:
+            self._data.import_file(loop.rows.name, project.parent / loop.rows.initial)
         self._features.apply(loop.features)
         self._serving.create_endpoint(loop.endpoint)
         with self._metadata.read() as connection:

@@ -10,7 +10,6 @@ from tidewheel.loop.definition import Loop
 
 def describe(loop: Loop) -> dict[str, Any]:
     """The declaration's parts by name; each monitor, trigger, gate and the rollout as its type and its values."""
-    assert loop.rows is not None
     return {
         "endpoint": loop.endpoint,
         "features": {"name": loop.features.name, "hash": loop.features.hash},

@@ -57,7 +57,6 @@ class TurnDriver:
 
     def _gather(self, loop: Loop, turn: Turn, target: str) -> Turn:
         """Wait for labelled rows since the change, then keep the newest of them for the gates and start training."""
-        assert loop.rows is not None
         now = self.clock.now()
         since = turn.change_at or now - parse_duration(loop.window)
         times = self._labelled_times(loop, since)
@@ -140,7 +139,6 @@ class TurnDriver:
         return moved
 
     def _labelled_times(self, loop: Loop, since: datetime) -> np.ndarray[Any, Any]:
-        assert loop.rows is not None
         time = loop.features.time_column(loop.rows)
         rows = self.data.read(loop.rows.name, columns=[time, loop.label.name], since=(time, since))
         known = rows.filter(rows.column(loop.label.name).is_valid())
