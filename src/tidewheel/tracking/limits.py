@@ -13,6 +13,7 @@ MAX_PARAM = 6000
 MAX_TAG = 8000
 MAX_POINTS = 100_000
 _KEY = re.compile(r"[\w.\- :/]+")
+_RUN_ID = re.compile(r"[A-Za-z0-9][\w-]{0,255}", re.ASCII)
 
 
 def check_key(key: str, noun: str) -> str:
@@ -23,6 +24,13 @@ def check_key(key: str, noun: str) -> str:
             fix=f"Use up to {MAX_KEY} letters, digits, spaces and _ - . : /, not beginning with a slash.",
         )
     return key
+
+
+def check_run_id(run_id: str) -> str:
+    """The id itself, if a run may have it."""
+    if not _RUN_ID.fullmatch(run_id):
+        raise InvalidInput(f"{run_id[:80]!r} cannot be a run's id.", fix="Use up to 256 letters, digits, _ and -.")
+    return run_id
 
 
 def check_texts(values: Mapping[str, object], noun: str, longest: int) -> dict[str, str]:

@@ -66,14 +66,20 @@ class Tracking:
         name: str | None = None,
         tags: dict[str, str] | None = None,
         inputs: list[str] | None = None,
+        run_id: str | None = None,
     ) -> Run:
-        """Begin a run in an experiment, which is made if it is not there. `inputs` are lineage nodes it builds on."""
+        """Begin a run in an experiment, which is made if it is not there.
+
+        `inputs` are lineage nodes that it builds on; `run_id` is an id of the caller's choice, not in use yet.
+        """
         limits.check_key(experiment, "experiment")
         run_tags = limits.check_texts(tags or {}, "tag", limits.MAX_TAG)
-        run_id = new_id("run")
+        run_id = limits.check_run_id(run_id) if run_id is not None else new_id("run")
         with self._metadata.change() as change:
             home = store.find_experiment(change.connection, name=experiment)
             home = home or self._add_experiment(change, experiment)
+            if store.lifecycle_stage(change.connection, run_id) is not None:
+                raise Conflict(f"There is a run {run_id!r} already.", fix="Resume it, or choose another id.")
             if home.lifecycle_stage == "deleted":
                 raise Conflict(f"The experiment {experiment!r} is deleted.", fix="Restore it, or use another.")
             run = Run(
