@@ -146,7 +146,7 @@ def _print(result: object, show: Show, as_json: bool) -> None:
 
 def _describe(run: Callable[..., None], function: Callable[..., object], given: dict[str, tuple[Any, Any]]) -> None:
     """Give `run` the signature that Typer reads: the function's own parameters and the common ones."""
-    hints = get_type_hints(function, include_extras=True, localns={"Opened": object})
+    hints = get_type_hints(function, include_extras=True, localns={"Opened": object, "Platform": object})
     own = list(inspect.signature(function).parameters.values())[1:]
     parameters = [
         parameter.replace(annotation=hints[parameter.name], kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own

@@ -11,7 +11,7 @@ from typer.main import get_command
 
 import tidewheel.cli
 
-_MACHINERY = {"__main__", "command", "model_card", "output", "program"}
+_MACHINERY = {"__main__", "command", "output", "program"}
 
 
 def build() -> TyperGroup:

@@ -67,9 +67,7 @@ def verify(opened: Opened, model: str) -> object:
     return found
 
 
-@command(models, "card", show=lambda text: typer.echo(text))
+@command(models, "card", show=typer.echo)
 def card(opened: Opened, model: str) -> object:
-    """A model card in Markdown: what it is, what it was trained on, how it was judged."""
-    from tidewheel.cli.model_card import model_card
-
-    return model_card(find(opened, model))
+    """A model card in Markdown: where it came from, how it was judged, what happened to it."""
+    return opened.governance.model_card(find(opened, model).id)

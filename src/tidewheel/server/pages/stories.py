@@ -29,7 +29,9 @@ SILENT = (
     "serving.endpoint.created",
     "monitoring.watch.started",
     "loop.champion.followed",
-    "features.view.materialized",
+    "features.view.",
+    "pipelines.run.queued",
+    "pipelines.step.",
     "governance.",
     "costs.",
 )
@@ -174,8 +176,16 @@ def _turn_outcome(data: Data) -> Outcome:
     return "good" if data.get("state") == "promoted" else "bad"
 
 
-def _registered(entry: Entry) -> str:
-    return f"{entry.subject.partition(':')[2]} registered"
+def _id(entry: Entry) -> str:
+    return entry.subject.partition(":")[2]
+
+
+def _committed(entry: Entry) -> str:
+    return f"{_id(entry)}: {entry.data.get('rows', 0):,} rows, {entry.data.get('operation', 'written')}"
+
+
+def _pipeline(verb: str) -> Callable[[Entry], str]:
+    return lambda entry: f"The pipeline {entry.data.get('pipeline', _id(entry))} {verb}"
 
 
 def _since(entry: Entry) -> str:
@@ -199,15 +209,21 @@ STORIES: dict[str, Story] = {
     "monitoring.alert.raised": Story("drift", _since, "bad"),
     "monitoring.alert.resolved": Story("drift", lambda e: f"Alert resolved: {e.data.get('resolution', '')}"),
     "monitoring.alert.acknowledged": Story("drift", lambda _: "Alert acknowledged"),
-    "loop.loop.declared": Story("model", lambda e: f"The loop {e.subject.partition(':')[2]} was declared"),
+    "loop.loop.declared": Story("model", lambda e: f"The loop {_id(e)} was declared"),
     "loop.turn.started": Story("model", lambda e: f"A new model is wanted: {e.data.get('reason', '')}"),
     "loop.turn.moved": Story("model", _turn_moved),
     "loop.turn.ended": Story("model", _turn_ended, _turn_outcome),
-    "registry.version.registered": Story("model", _registered),
-    "registry.version.promoted": Story(
-        "model", lambda e: f"{e.subject.partition(':')[2]} is now {e.data.get('alias', 'champion')}", "good"
-    ),
+    "data.commit.made": Story("data", _committed),
+    "data.tag.set": Story("data", lambda e: f"{_id(e)}: {e.data['tag']} now names version {e.data['number']}"),
+    "data.contract.set": Story("data", lambda e: f"{_id(e)} has a new contract"),
+    "pipelines.run.started": Story("model", _pipeline("began")),
+    "pipelines.run.resumed": Story("incident", _pipeline("was taken up again after its process had died"), "bad"),
+    "pipelines.run.succeeded": Story("model", _pipeline("finished")),
+    "pipelines.run.failed": Story("incident", _pipeline("failed"), "bad"),
+    "pipelines.run.cancelled": Story("model", _pipeline("was cancelled")),
+    "registry.version.registered": Story("model", lambda e: f"{_id(e)} of {e.data.get('model', 'a model')} registered"),
+    "registry.version.promoted": Story("model", lambda e: f"{_id(e)} is now {e.data.get('alias', 'champion')}", "good"),
     "registry.version.rolled_back": Story(
-        "incident", lambda e: f"{e.subject.partition(':')[2]} is {e.data.get('alias', 'champion')} again", "bad"
+        "incident", lambda e: f"{_id(e)} is {e.data.get('alias', 'champion')} again", "bad"
     ),
 }
