@@ -15,6 +15,13 @@ _MACHINERY = {"__main__", "command", "output", "program"}
 
 
 def build() -> TyperGroup:
+    """The whole command tree, as a thing that can be called."""
+    program = get_command(build_app())
+    assert isinstance(program, TyperGroup)
+    return program
+
+
+def build_app() -> typer.Typer:
     """The whole command tree. Each file's `register(app)` adds its commands."""
     app = typer.Typer(
         name="tidewheel",
@@ -29,9 +36,7 @@ def build() -> TyperGroup:
     for module in iter_modules(tidewheel.cli.__path__):
         if module.name not in _MACHINERY:
             import_module(f"tidewheel.cli.{module.name}").register(app)
-    program = get_command(app)
-    assert isinstance(program, TyperGroup)
-    return program
+    return app
 
 
 def version() -> None:

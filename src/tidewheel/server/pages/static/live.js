@@ -8,6 +8,7 @@
 
   // Times ---------------------------------------------------------------------------------------------------------
   const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const minute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
   const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
   const localise = (within) => {
     let shown = "";
@@ -58,13 +59,17 @@
     return {
       width, height: 200, series, bands,
       scales: { x: { time: points.time }, y: { range: (_, min, max) => uPlot.rangeNum(Math.min(min, 0), Math.max(max, 0), 0.1, true) } },
-      axes: [axis, { ...axis, size: 56, values: (_, ticks) => ticks.map(write(points.unit)) }],
+      axes: [points.time ? { ...axis, space: 72, values: timeTicks } : axis, { ...axis, size: 56, values: (_, ticks) => ticks.map(write(points.unit)) }],
       legend: { live: true }, cursor: { drag: { x: false, y: false } },
     };
   };
 
   // The legend tells the last values while no one points at the chart.
   const tellLast = (plot) => setTimeout(() => plot.cursor.idx == null && plot.setLegend({ idx: plot.data[0].length - 1 }));
+  const timeTicks = (plot, ticks) => {
+    const days = plot.scales.x.max - plot.scales.x.min > 2 * 86400;
+    return ticks.map((at) => (days ? day : plot.scales.x.max - plot.scales.x.min > 300 ? minute : clock).format(at * 1000));
+  };
   const shapeOf = (points) => points.curves.map((curve) => curve.label + (curve.low ? "~" : "")).join("|") + points.rule;
   const draw = (within) => {
     for (const holder of all("[data-plot]", within)) {
