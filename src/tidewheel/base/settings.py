@@ -52,6 +52,11 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("pipelines.processes", 2, "Steps of one pipeline run that may run at once."),
     Setting("monitoring.alpha", 1e-6, "Rate of false alarms: at most this many per label or window looked at."),
+    Setting("costs.cpu_hour_usd", 0.04, "Price of one core for one hour, in US dollars."),
+    Setting("costs.gpu_hour_usd", 2.5, "Price of one GPU for one hour, in US dollars."),
+    Setting("costs.storage_gb_month_usd", 0.023, "Price of keeping 1 GB for 30 days, in US dollars."),
+    Setting("costs.transfer_gb_usd", 0.09, "Price of sending 1 GB out, in US dollars."),
+    Setting("costs.million_requests_usd", 0.0, "Price of a million requests beside their CPU time, in US dollars."),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 

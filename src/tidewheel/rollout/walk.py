@@ -117,6 +117,7 @@ def _apply(change: Change, rollout: Rollout, decision: Decision) -> None:
     if ended:
         store.forget_working_memory(connection, rollout.id)
         facts = {**_versions(rollout), "reason": decision.reason, "started_at": rollout.started_at.isoformat()}
+        facts |= {"from_state": str(decision.from_state), "stage_name": decision.stage_name}
         kind = f"rollout.rollout.{decision.to_state}"
         inputs = [f"decision:{decision.id}"]
         entry_id = change.emit(kind, rollout.node, facts, inputs=inputs, cause=decision.entry_id)
