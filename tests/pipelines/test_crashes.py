@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -136,3 +137,16 @@ def test_the_runner_can_be_started_by_hand_for_one_run(own_platform, project, tm
     command += ["--opener", OPENER, "--project", str(file), run.id]
     subprocess.run(command, check=True, timeout=60)
     assert own_platform.pipelines.result(run.id) == 2
+
+
+def test_a_run_driven_here_outlives_its_runner(own_platform, project, marks, tmp_path, eventually):
+    run = own_platform.pipelines.start(f"{project(SOURCE.replace('RETRIES', '0'))}:fit")
+    results: list[object] = []
+    here = threading.Thread(target=lambda: results.append(own_platform.pipelines.execute(run.id)))
+    here.start()
+    eventually(lambda: pid_of(tmp_path, "runner"))
+    os.kill(pid_of(tmp_path, "runner"), signal.SIGKILL)
+    (tmp_path / "go").touch()
+    here.join(30)
+    assert [done.result for done in results] == [2]
+    assert marks() == ["first", "second", "second"]

@@ -25,14 +25,14 @@ def test_a_second_start_with_the_same_key_is_the_first(platform, project):
     assert platform.pipelines.start(target).id != first.id
 
 
-def test_a_run_is_done_in_the_name_and_because_of_who_started_it(execute, platform, project):
+def test_a_run_is_done_in_the_name_and_because_of_who_started_it(platform, shared_runner, project):
     target = f"{project(SOURCE)}:nothing"
     with acting(actor="loop:surge"):
         run = platform.pipelines.start(target, cause="evt_drift")
-    platform.pipelines.execute(run.id)
+    run = platform.pipelines.execute(run.id, shared_runner)
     with platform.metadata.read() as connection:
         entries = read_entries(connection, subject=f"pipeline_run:{run.id}")
-        tracked = read_entries(connection, subject=f"run:{run.run_id or platform.pipelines.run(run.id).run_id}")
+        tracked = read_entries(connection, subject=f"run:{run.run_id}")
     queued, *later = entries
     assert (queued.kind, queued.cause) == ("pipelines.run.queued", "evt_drift")
     assert {entry.cause for entry in [*later, *tracked]} == {queued.id}

@@ -44,7 +44,11 @@ class RunDriver:
     processes: int
 
     def drive(self, run: PipelineRun, lease: Lease, executor: Executor) -> PipelineRun | None:
-        """Execute the run to its end; None if another process has taken it over or is to resume it."""
+        """Execute the run to its end; None if another process has taken it over.
+
+        Raises:
+            ExecutorLost: if the executor died; the run can be driven again with another.
+        """
         run = self._begin(run)
         if run.starts > MAX_STARTS:
             return self._end(run, RunState.FAILED, error=f"Its process died {MAX_STARTS} times.")
@@ -55,8 +59,10 @@ class RunDriver:
             try:
                 value = self._execute(run, lease, journal, executor)
                 return self._end(run, RunState.SUCCEEDED, **self._keep(value))
-            except (LeaseLost, ExecutorLost):
+            except LeaseLost:
                 return None
+            except ExecutorLost:
+                raise
             except PipelineCancelled:
                 journal.lose_running()
                 return self._end(run, RunState.CANCELLED)

@@ -20,7 +20,7 @@ from tidewheel.base.settings import Settings
 from tidewheel.base.units import from_us
 from tidewheel.pipelines import store
 from tidewheel.pipelines.driving import LEASE_S, RunDriver, working_for
-from tidewheel.pipelines.executor import Executor
+from tidewheel.pipelines.executor import Executor, ExecutorLost
 from tidewheel.pipelines.local_processes import LocalProcesses
 from tidewheel.pipelines.project import split_target
 from tidewheel.pipelines.records import PipelineRun, StepRun
@@ -120,11 +120,17 @@ class Pipelines:
         lease = self._leases.acquire(_lease_name(run_id), LEASE_S)
         if lease is None:
             return None
-        executor = executor or self._launch_runner(split_target(run.target)[0])
         try:
-            return self._driver.drive(run, lease, executor)
+            while True:
+                used = executor or self._launch_runner(split_target(run.target)[0])
+                try:
+                    return self._driver.drive(self.run(run_id), lease, used)
+                except ExecutorLost:
+                    if executor is not None:  # whoever gave it to us is gone too, and what replaces it resumes the run
+                        return None
+                finally:
+                    used.close()
         finally:
-            executor.close()
             self._leases.release(lease)
 
     def run_step(self, step_run_id: str) -> bool:

@@ -109,6 +109,7 @@ class Registry:
         with self._metadata.read() as connection:
             return _require(store.find_version(connection, version_id), version_id)
 
+    @door("GET", "/registry/find")
     def find(self, address: str) -> ModelVersion:
         """The version that an id, `models:/NAME@ALIAS`, `models:/NAME/3` or `models:/NAME/latest` means."""
         with self._metadata.read() as connection:
