@@ -6,7 +6,6 @@ fits a lower room's seam, is decided here and nowhere else. mypy checks the fits
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -22,34 +21,14 @@ from tidewheel.loop import Loops
 from tidewheel.monitoring import Monitoring
 from tidewheel.pipelines import Pipelines
 from tidewheel.registry import Registry
-from tidewheel.rollout import DueRoute, Rollouts, Unit
-from tidewheel.serving import RoutingUnit, Serving
+from tidewheel.rollout import Rollouts
+from tidewheel.serving import Serving
 from tidewheel.storage import Blobs, KeyValue, Leases, Metadata, Tables, open_backend, sqlite_url
 from tidewheel.storage.predictions import PredictionLog
 from tidewheel.storage.upgrade import upgrade
 from tidewheel.tracking import Tracking
 
 OPENER = "tidewheel.app:open_platform"
-
-
-class EndpointTraffic:
-    """Serving's routes in the shape that rollouts ask for (`rollout.Traffic`)."""
-
-    def __init__(self, serving: Serving) -> None:
-        self._serving = serving
-
-    def set_route(self, endpoint: str, weights: Mapping[str, float], shadows: Sequence[str], unit: Unit) -> object:
-        """Share the endpoint's requests by these percentages."""
-        return self._serving.set_route(endpoint, dict(weights), shadows, RoutingUnit(unit.entity, unit.window_s))
-
-    def route(self, endpoint: str) -> DueRoute:
-        """The split that was set last."""
-        route = self._serving.route(endpoint)
-        return DueRoute(dict(route.weights), tuple(route.shadows))
-
-    def in_effect(self, endpoint: str) -> bool:
-        """Whether every live worker routes by it."""
-        return self._serving.applied(self._serving.route(endpoint).generation)
 
 
 class Platform:
@@ -77,7 +56,7 @@ class Platform:
             self.metadata, self.registry, self.features, blobs, self.predictions, self.clock, settings, home
         )
         self.rollout = Rollouts(
-            self.metadata, self.predictions, EndpointTraffic(self.serving), self.registry, self.clock
+            self.metadata, self.predictions, self.serving, self.registry, self.clock
         )
         self.monitoring = Monitoring(self.metadata, self.predictions, self.registry, self.clock, settings)
         self.governance = Governance(self.metadata, self.clock)

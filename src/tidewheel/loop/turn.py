@@ -24,8 +24,7 @@ from tidewheel.loop.records import Turn
 from tidewheel.loop.states import ENDED, Happening, TurnState, next_state
 from tidewheel.pipelines import Pipelines, RunState
 from tidewheel.registry import Registry, Verdict
-from tidewheel.rollout import Rollouts
-from tidewheel.rollout import State as RolloutState
+from tidewheel.rollout import Rollouts, RolloutState
 from tidewheel.serving import Serving
 from tidewheel.storage import Metadata
 

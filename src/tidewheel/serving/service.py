@@ -31,6 +31,7 @@ from tidewheel.serving.publish import Plans, Publisher
 from tidewheel.serving.records import Endpoint, Route, RoutingUnit, ServingStatus
 from tidewheel.serving.snapshot import ServingFolder
 from tidewheel.serving.watching import serving_status
+from tidewheel.serving.worker.runtime import LoadedVersion, load_version
 from tidewheel.storage import Blobs, Change, Metadata
 from tidewheel.storage.predictions import PredictionLog, PredictionWriter
 
@@ -136,7 +137,7 @@ class Serving:
         _check_weights(weights, shadows)
         for version_id in (*weights, *shadows):
             self._publisher.prepare(self._registry.version(version_id))
-        wanted_unit = unit or RoutingUnit()
+        wanted_unit = RoutingUnit(unit.entity, unit.window_s) if unit else RoutingUnit()  # also from rollout's Unit
         if self._differs(endpoint, weights, shadows, wanted_unit):
             with self._metadata.change(cause=cause) as change:
                 self._change_route(change, endpoint, weights, tuple(shadows), wanted_unit)
@@ -170,6 +171,10 @@ class Serving:
             for record in records:
                 self._label_writer.append(record)
         return {"accepted": len(records)}
+
+    def open_version(self, version_id: str) -> LoadedVersion:
+        """A version loaded in this process, as a worker would load it: for `score` and `score_file`."""
+        return load_version(self._folder, self._publisher.prepare(self._registry.version(version_id)))
 
     @door("GET", "/serving/status")
     def status(self) -> ServingStatus:

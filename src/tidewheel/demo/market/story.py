@@ -126,9 +126,7 @@ class Story:
     async def _bootstrap(self) -> None:
         self.told.chapter = "the first model is trained"
         deadline = time.monotonic() + _BOOTSTRAP_WITHIN_S
-        while not (champion := self.platform.serving.champion(ENDPOINT)) or not self.platform.serving.in_effect(
-            ENDPOINT
-        ):
+        while not (champion := self._champion_in_effect()):
             if time.monotonic() > deadline:
                 turns = self.platform.loop.history(LOOP, limit=1)
                 raise TimeoutError(f"no first model within {_BOOTSTRAP_WITHIN_S:.0f} s; last turn: {turns}")

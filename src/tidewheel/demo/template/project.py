@@ -30,7 +30,7 @@ depot_load = tw.FeatureView(
 order = tw.on_demand("order", request={"distance_km": float, "items": float, "hour": float})
 log_km = tw.on_demand("log_km", request={"distance_km": float}, compute=lambda f: np.log1p(f["distance_km"]))
 
-features = tw.FeatureSet("delivery_features", [depot_load, order, log_km])
+features = tw.FeatureSet("delivery_features", [depot_load, order, log_km], time="ordered_at")
 
 
 @tw.step(retries=1)
@@ -45,7 +45,7 @@ def train(rows):
 @tw.pipeline
 def fit_delivery(window="30d", since=None, until=None):
     """Train on the deliveries since a change point, or on the last window."""
-    return train(features.training_rows(deliveries, window=window, since=since, until=until, time="ordered_at"))
+    return train(features.training_rows(deliveries, window=window, since=since, until=until))
 
 
 tw.Loop(
