@@ -130,7 +130,6 @@ def _reserve(host: str, port: int) -> socket.socket:
             raise Conflict(f"{host}:{port} cannot be bound: {error.strerror}.", fix="Give another --port.") from None
         port = probe.getsockname()[1]
     reserved = socket.socket(family)
-    reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     reserved.bind((host, port))
     return reserved

@@ -132,8 +132,7 @@ class Connection(asyncio.Protocol):
         self._body: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = transport  # type: ignore[assignment]
         self.server.connections.add(self)
         if len(self.server.connections) > self.server.limits.max_connections:
             self._refuse(503, "Too many connections; try again.", b"retry-after: 1\r\n")

@@ -1,0 +1,50 @@
+"""Models whose answers tell which of them answered. Registered as `python` objects."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+
+class Adding:
+    """Answers the sum of the features and a constant, so that an answer tells which version gave it."""
+
+    def __init__(self, constant: float) -> None:
+        self.constant = constant
+
+    def predict(self, rows):
+        return rows.sum(axis=1, keepdims=True) + self.constant
+
+
+class Failing:
+    """Answers its warm-up, which is zeros, and fails on anything else."""
+
+    def predict(self, rows):
+        if rows.any():
+            raise RuntimeError("this model is broken")
+        return rows[:, :1]
+
+
+class Slow:
+    """Takes its time on anything but zeros."""
+
+    def predict(self, rows):
+        import time
+
+        if rows.any():
+            time.sleep(0.2)
+        return rows[:, :1]
+
+
+class ZonePlan:
+    """A feature plan: `demand` of the zone from the online store (missing if unknown), and the drivers asked with."""
+
+    names = ("demand", "drivers")
+    entities = ("zone",)
+    request = MappingProxyType({"drivers": float})
+
+    def online(self, store, entities, request, at_us):
+        import numpy as np
+
+        stored = store.get_many([b"demand/" + zone.encode() for zone in entities["zone"]])
+        demand = [np.nan if value is None else float(value) for value in stored]
+        return np.column_stack([demand, request["drivers"]])

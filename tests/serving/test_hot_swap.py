@@ -1,0 +1,109 @@
+"""Versions come and go under load, and no request fails."""
+
+import threading
+import time
+
+import pytest
+from tests.serving.house import Client, until
+from tests.serving.models import Adding
+
+
+class Load:
+    """Clients that ask in a closed loop from threads, and count."""
+
+    def __init__(self, group, clients=3):
+        self.group = group
+        self.statuses = {}
+        self.values = set()
+        self.stopping = threading.Event()
+        self.errors = []
+        self.threads = [threading.Thread(target=self._run) for _ in range(clients)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        for thread in self.threads:
+            thread.join(20)
+        assert self.errors == []
+
+    def _run(self):
+        try:
+            client = Client(self.group)
+            while not self.stopping.is_set():
+                answer = client.infer([1.0, 2.0])
+                self.statuses[answer.status] = self.statuses.get(answer.status, 0) + 1
+                self.values.add(answer.json["outputs"][0]["data"][0])
+            client.close()
+        except Exception as error:
+            self.errors.append(error)
+
+
+def test_swapping_versions_ten_times_a_second_fails_no_request(house):
+    versions = [house.deploy(Adding(float(number))) for number in range(4)]
+    group = house.start(workers=2)
+    with Load(group) as load:
+        deadline, turn = time.monotonic() + 4, 0
+        while time.monotonic() < deadline:
+            turn += 1
+            new, old = versions[turn % 4], versions[(turn - 1) % 4]
+            house.serving.set_route("surge", {new.id: 50.0, old.id: 50.0} if turn % 2 else {new.id: 100.0})
+            load.stopping.wait(0.1)
+        house.applied()
+    assert set(load.statuses) == {200}
+    assert load.statuses[200] > 500
+    assert load.values == {3.0, 4.0, 5.0, 6.0}
+    predictions, _ = house.records()
+    assert len(predictions) == load.statuses[200]
+
+
+@pytest.mark.parametrize("damage", ["gone", "nonsense", "empty"])
+def test_workers_go_on_when_the_snapshot_is_lost(house, damage):
+    house.deploy(Adding(1.0))
+    group = house.start()
+    snapshot = house.home / "serving" / "snapshot.json"
+    with Load(group, clients=1) as load:
+        if damage == "gone":
+            snapshot.unlink()
+        else:
+            snapshot.write_bytes({"nonsense": b"{]", "empty": b""}[damage])
+            until(lambda: "snapshot" in house.serving.status().workers[0].failures)
+        counted = load.statuses.get(200, 0)
+        until(lambda: load.statuses.get(200, 0) > counted + 50)
+        house.serving.publish()
+        house.applied()
+    assert set(load.statuses) == {200}
+
+
+def test_a_version_that_cannot_be_loaded_leaves_the_old_route_in_place(house, connect):
+    good = house.deploy(Adding(1.0))
+    client = connect(house.start())
+    bad = house.register(Adding(2.0))
+    house.serving._publisher.prepare(bad)
+    (file,) = (path for path in (house.home / "serving" / "models" / bad.id / "files").iterdir())
+    file.write_bytes(b"damaged")
+    route = house.serving.set_route("surge", {good.id: 50.0, bad.id: 50.0})
+    until(lambda: house.serving.status().workers[0].failures)
+    (worker,) = house.serving.status().workers
+    assert "BLAKE3" in worker.failures[bad.id]
+    assert worker.generation < route.generation
+    assert not house.serving.applied(route.generation)
+    assert {client.infer([1.0, 2.0]).json["model_version"] for _ in range(20)} == {"1"}
+    # The control side fetches damaged files again, and the worker takes the route after all.
+    until(lambda: house.serving.publish() and house.serving.applied(route.generation))
+    assert {client.infer([1.0, 2.0]).json["model_version"] for _ in range(40)} == {"1", "2"}
+
+
+def test_a_worker_that_starts_anew_serves_what_can_be_loaded(house, connect):
+    good = house.deploy(Adding(1.0))
+    bad = house.register(Adding(2.0))
+    house.serving.set_route("surge", {good.id: 50.0, bad.id: 50.0})
+    (file,) = (path for path in (house.home / "serving" / "models" / bad.id / "files").iterdir())
+    file.unlink()
+    client = connect(house.start())
+    assert {client.infer([1.0, 2.0]).json["model_version"] for _ in range(20)} == {"1"}
+    assert client.request("GET", "/v2/health/ready").status == 200
+    assert not house.serving.status().applied
