@@ -1,4 +1,6 @@
-"""`/health/live`, `/health/ready` and `/metrics` of the control plane. None asks for a token: they tell no secrets."""
+"""`/health/live`, `/health/ready` and `/metrics` of the control plane. Health asks for no token; metrics, which name
+loops and endpoints, ask for one as any reading does.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 
 from tidewheel.base.errors import TidewheelError
 from tidewheel.server.answers import answer, refusal
+from tidewheel.server.guard import caller_of
 from tidewheel.server.metrics import exposition
 from tidewheel.storage import journal
 
@@ -33,5 +36,6 @@ def ready(request: Request) -> Response:
 
 @router.get("/metrics", summary="Prometheus text.", response_class=Response)
 def metrics(request: Request) -> Response:
+    caller_of(request)
     text = exposition(request.app.state.platform, request.app.state.traffic)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
