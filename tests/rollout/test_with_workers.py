@@ -1,0 +1,90 @@
+"""The walk with real inference workers and a real registry: both seams, and the log as workers write it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.serving.house import Client, House, open_house, until
+from tests.serving.models import Adding, Failing
+
+from tidewheel.base.clock import SystemClock
+from tidewheel.base.errors import NotFound
+from tidewheel.rollout import Canary, Rollout, Rollouts, RolloutState, switchback
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    opened = open_house(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def rollouts(house: House) -> Rollouts:
+    return Rollouts(house.metadata, house.log, house.serving, house.registry, SystemClock())
+
+
+def serve_until_ended(house: House, rollouts: Rollouts, rollout: Rollout, values: Callable[[str], float]) -> Rollout:
+    """Ask, label and tick until the walk is over; every caller must get an answer."""
+    client, asked = Client(house.groups[0]), 0
+
+    def ended() -> bool:
+        nonlocal asked
+        for _ in range(20):
+            asked += 1
+            answer = client.infer([1.0, 2.0], id=f"q{asked}")
+            if answer.status == 200:
+                house.serving.label([{"id": f"q{asked}", "values": {"value": values(answer.json["model_version"])}}])
+        rollouts.tick()
+        return not rollouts.get(rollout.id).running
+
+    try:
+        until(ended)
+    finally:
+        client.close()
+    return rollouts.get(rollout.id)
+
+
+def test_a_better_candidate_becomes_champion_of_route_and_registry(house: House, rollouts: Rollouts) -> None:
+    champion, candidate = house.deploy(Adding(1.0)), house.register(Adding(2.0))
+    house.start()
+    plan = Canary(shadow="200ms", steps=(20, 50, 100), goal="value", min_per_stage=40, max_stage="1h")
+    rollout = rollouts.start("surge", champion.id, candidate.id, plan)
+    wobble = iter(range(10**9))
+    worth = {"1": 1.0, "2": 2.0}
+    done = serve_until_ended(house, rollouts, rollout, lambda version: worth[version] + next(wobble) % 7 / 10)
+    assert (done.state, done.settled) == (RolloutState.PROMOTED, True)
+    assert house.serving.route("surge").weights == {candidate.id: 100.0}
+    assert house.registry.find("models:/surge@champion").id == candidate.id
+    shadow = rollouts.decisions(rollout.id)[0].evidence
+    assert shadow["arms"]["candidate"]["requests"] > 0
+    assert shadow["agreement"]["agreeing"] == 0
+
+
+def test_a_candidate_that_fails_is_rolled_back_on_live_traffic(house: House, rollouts: Rollouts) -> None:
+    champion, candidate = house.deploy(Adding(1.0)), house.register(Failing())
+    house.start()
+    plan = Canary(shadow=None, steps=(50, 100), goal="value", max_stage="1h")
+    done = serve_until_ended(house, rollouts, rollouts.start("surge", None, candidate.id, plan), lambda version: 1.0)
+    assert done.state is RolloutState.ROLLED_BACK
+    assert "fails in 100.00%" in done.reason
+    assert house.serving.route("surge").weights == {champion.id: 100.0}
+
+
+def test_a_switchback_routes_by_the_plans_unit(house: House, rollouts: Rollouts) -> None:
+    house.deploy(Adding(1.0))
+    rollouts.start("surge", None, house.register(Adding(2.0)).id, Canary(shadow=None, unit=switchback("zone", "1h")))
+    unit = house.serving.route("surge").unit
+    assert (unit.entity, unit.window_s, unit.switchback) == ("zone", 3600.0, True)
+    rollouts.tick()
+    assert len(house.serving.history("surge")) == 3
+
+
+def test_a_version_that_is_not_there_cannot_begin(house: House, rollouts: Rollouts) -> None:
+    champion = house.deploy(Adding(1.0))
+    with pytest.raises(NotFound, match="ver_nobody"):
+        rollouts.start("surge", None, "ver_nobody", Canary())
+    assert rollouts.running("surge") is None
+    assert house.serving.route("surge").weights == {champion.id: 100.0}
+    with pytest.raises(NotFound, match="elsewhere"):
+        rollouts.start("elsewhere", None, "ver_nobody", Canary())
