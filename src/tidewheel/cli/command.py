@@ -117,8 +117,8 @@ def opened(home: Path | None = None, url: str | None = None, token: str | None =
         yield platform
 
 
-def assignments(pairs: list[str]) -> dict[str, Any]:
-    """``["a=1", "b=x"]`` as a dict; a value that is JSON is taken as such.
+def assignments(pairs: list[str], *, raw: bool = False) -> dict[str, Any]:
+    """``["a=1", "b=x"]`` as a dict; a value that is JSON is taken as such, unless it is wanted `raw`.
 
     Raises:
         InvalidInput: if one has no ``=``.
@@ -130,6 +130,9 @@ def assignments(pairs: list[str]) -> dict[str, Any]:
         key, equals, text = pair.partition("=")
         if not equals or not key:
             raise InvalidInput(f"{pair!r} gives no value.", fix="Write name=value.")
+        if raw:
+            found[key] = text
+            continue
         try:
             found[key] = msgspec.json.decode(text)
         except msgspec.DecodeError:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,11 +12,17 @@ from tidewheel.cli.command import Opened, assignments, command
 from tidewheel.cli.output import line, table
 from tidewheel.cli.registry import find
 
+if TYPE_CHECKING:
+    from tidewheel.app import Platform
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.add_typer(endpoints, name="endpoints")
     command(app, "deploy")(deploy)
+    command(
+        app, "batch", show=line("{rows:,} rows of {source} scored by {version_id} into {target}."), local_only=True
+    )(batch)
     command(app, "rollback", show=line("{endpoint}: {champion_version} answers again ({state})."))(rollback)
 
 
@@ -81,3 +88,17 @@ def deploy(
 def rollback(opened: Opened, endpoint: str, reason: str = "Rolled back by hand.") -> object:
     """Give an endpoint back to the champion before."""
     return opened.rollout.rollback(endpoint, reason)
+
+
+def batch(
+    opened: Platform,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="As in surge@champion, surge/3, or a version id.")],
+    source: Annotated[Path, typer.Argument(metavar="IN", exists=True, dir_okay=False, help="A Parquet file.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The Parquet file to write.")],
+) -> object:
+    """Score a Parquet file that gives every feature by name; each output becomes a column."""
+    from tidewheel.serving import score_file
+
+    version = find(opened, model)
+    rows = score_file(opened.serving.open_version(version.id), source, target)
+    return {"version_id": version.id, "source": str(source), "target": str(target), "rows": rows}
