@@ -65,6 +65,10 @@ class Data:
         rows = read_file(path)
         return self.append(name, rows, message or f"import {path.name}", source=f"blob:{self._blobs.put_file(path)}")
 
+    def now(self) -> datetime:
+        """The platform's time, in which commits are dated."""
+        return self._clock.now()
+
     @door("POST", "/data/datasets/{name}/rows")
     def append_rows(self, name: str, rows: list[dict[str, Any]], message: str = "") -> Commit:
         """Append rows given as JSON objects; instants are ISO 8601 text in columns named `at` or `…_at`."""
