@@ -1,4 +1,4 @@
-"""A registry on a fresh SQLite file and blob folder, and a booster to keep in it."""
+"""A registry on an empty database of each kind and a fresh blob folder, and a booster to keep in it."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,16 +9,8 @@ import pytest
 from tidewheel.base import ambient
 from tidewheel.base.clock import SystemClock
 from tidewheel.registry import ModelVersion, Registry, Signature
-from tidewheel.storage import Metadata, schema, sqlite_url
+from tidewheel.storage import Metadata
 from tidewheel.storage.backends.local_blobs import LocalBlobs
-
-
-@pytest.fixture
-def metadata(tmp_path: Path) -> Iterator[Metadata]:
-    opened = Metadata(sqlite_url(tmp_path / "meta.db"), SystemClock())
-    schema.create_all(opened.engine)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

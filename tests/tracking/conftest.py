@@ -1,4 +1,4 @@
-"""A tracking room on a fresh SQLite file and blob folder."""
+"""A tracking room on an empty database of each kind and a fresh blob folder."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,17 +7,9 @@ import pytest
 
 from tidewheel.base import ambient
 from tidewheel.base.clock import SystemClock
-from tidewheel.storage import Metadata, schema, sqlite_url
+from tidewheel.storage import Metadata
 from tidewheel.storage.backends.local_blobs import LocalBlobs
 from tidewheel.tracking import Tracking
-
-
-@pytest.fixture
-def metadata(tmp_path: Path) -> Iterator[Metadata]:
-    opened = Metadata(sqlite_url(tmp_path / "meta.db"), SystemClock())
-    schema.create_all(opened.engine)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tidewheel.base.clock import SystemClock
-from tidewheel.storage import Metadata, sqlite_url
+from tidewheel.storage import Metadata
 from tidewheel.storage.backends.local_blobs import LocalBlobs
 from tidewheel.tracking import MetricPoint, Tracking
 
@@ -78,11 +78,11 @@ WRITER = """
 import sys
 from pathlib import Path
 from tidewheel.base.clock import SystemClock
-from tidewheel.storage import Metadata, sqlite_url
+from tidewheel.storage import Metadata
 from tidewheel.storage.backends.local_blobs import LocalBlobs
 from tidewheel.tracking import MetricPoint, Tracking
-home, run_id = Path(sys.argv[1]), sys.argv[2]
-tracking = Tracking(Metadata(sqlite_url(home / "meta.db"), SystemClock()), LocalBlobs(home / "blobs"), SystemClock())
+home, run_id, url = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+tracking = Tracking(Metadata(url, SystemClock()), LocalBlobs(home / "blobs"), SystemClock())
 for step in range(1_000_000):
     tracking.log_metrics(run_id, [MetricPoint("a", step, step), MetricPoint("b", step, step)])
     print(step, flush=True)
@@ -90,16 +90,16 @@ for step in range(1_000_000):
 
 
 @pytest.mark.crash
-def test_every_acknowledged_point_survives_kill_9_and_no_batch_is_halved(tracking, tmp_path):
+def test_every_acknowledged_point_survives_kill_9_and_no_batch_is_halved(tracking, metadata, tmp_path):
     run = tracking.start_run()
-    command = [sys.executable, "-c", WRITER, str(tmp_path), run.id]
+    command = [sys.executable, "-c", WRITER, str(tmp_path), run.id, metadata.url]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
         for _ in range(60):
             writer.stdout.readline()
         os.kill(writer.pid, signal.SIGKILL)
         rest = writer.stdout.read().split("\n")
     acknowledged = max([59, *(int(line) for line in rest[:-1])])
-    reopened = Metadata(sqlite_url(tmp_path / "meta.db"), SystemClock())
+    reopened = Metadata(metadata.url, SystemClock())
     again = Tracking(reopened, LocalBlobs(tmp_path / "blobs"), SystemClock())
     steps = {key: [point.step for point in again.metric_history(run.id, key)] for key in ("a", "b")}
     reopened.close()
