@@ -1,9 +1,9 @@
-"""Single-row inference on loopback: latency, throughput, and the figure that is stable on any machine: server CPU a request.
+"""Single-row inference on loopback: latency, throughput, and the figure that is stable anywhere: server CPU a request.
 
     python benchmarks/bench_serving.py [--requests 5000] [--workers 1] [--json]
 
-One worker, a LightGBM model of 200 trees on 30 features, JSON in and out, with routing between two versions, prediction log
-and metrics on. The client is another process. CPU is what the workers say of themselves in `/metrics`.
+One worker, a LightGBM model of 200 trees on 30 features, JSON in and out, with routing between two versions,
+prediction log and metrics on. The client is another process. CPU is what the workers say of themselves in `/metrics`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ import numpy as np
 
 from tidewheel.base.clock import SystemClock
 from tidewheel.base.settings import Settings
+from tidewheel.data import Data
+from tidewheel.features import Features
 from tidewheel.registry import Registry, Signature
 from tidewheel.registry.formats import open_format
 from tidewheel.serving import Serving, WorkerGroup
@@ -67,7 +69,10 @@ def start(home: Path, workers: int) -> WorkerGroup:
     blobs = open_backend("blobs", f"file://{home}/blobs")
     log = PredictionLog(home / "predictions", metadata, open_backend("tables", f"file://{home}/tables"))
     registry = Registry(metadata, blobs, clock)
-    serving = Serving(metadata, registry, {}, blobs, log, clock, Settings(), home)  # type: ignore[arg-type]
+    online = open_backend("online", f"lmdb://{home}/online")
+    data = Data(metadata, open_backend("tables", f"file://{home}/tables"), blobs, clock)
+    features = Features(metadata, data, online, blobs, clock)
+    serving = Serving(metadata, registry, features, blobs, log, clock, Settings(), home)
     rng = np.random.default_rng(1)
     rows = rng.normal(size=(5000, FEATURES))
     label = (rows[:, 0] + rows[:, 1] * rows[:, 2] + rng.normal(size=5000) > 0).astype(float)

@@ -13,19 +13,21 @@ from typing import Any
 
 from tidewheel.base.clock import SystemClock
 from tidewheel.base.settings import Settings
+from tidewheel.data import Data, dataset
+from tidewheel.features import Features, FeatureSet, FeatureView, last, on_demand
 from tidewheel.registry import ModelVersion, Registry, Signature
 from tidewheel.registry.formats import open_format
 from tidewheel.serving import Serving, WorkerGroup
-from tidewheel.storage import Metadata, open_backend, schema, sqlite_url
+from tidewheel.storage import KeyValue, Metadata, open_backend, schema, sqlite_url
 from tidewheel.storage.backends.local_blobs import LocalBlobs
 from tidewheel.storage.predictions import Label, Prediction, PredictionLog
 
 
-class PlansByHash(dict):
-    """Feature plans as the features room keeps them: by hash."""
-
-    def load(self, feature_set_hash):
-        return self[feature_set_hash]
+def zone_features() -> FeatureSet:
+    """`demand`, the newest known of the zone, and the `drivers` that a request tells."""
+    rides = dataset("rides")
+    view = FeatureView("zone_demand", entity="zone", source=rides, timestamp="at", features={"demand": last("demand")})
+    return FeatureSet("zones", [view, on_demand("supply", inputs=[view], request={"drivers": float}, compute=None)])
 
 
 @dataclass
@@ -37,7 +39,8 @@ class House:
     registry: Registry
     serving: Serving
     log: PredictionLog
-    plans: PlansByHash
+    features: Features
+    online: KeyValue
     groups: list[WorkerGroup] = field(default_factory=list)
 
     def register(self, model: object, inputs: Sequence[str] = ("a", "b"), **more: Any) -> ModelVersion:
@@ -46,6 +49,12 @@ class House:
         open_format("python").save(model, folder)
         signature = Signature.of(list(inputs), ["p"])
         return self.registry.register("surge", format="python", folder=folder, signature=signature, trust=True, **more)
+
+    def register_zones(self, model: object) -> ModelVersion:
+        """A version on the zones' features."""
+        feature_set = zone_features()
+        self.features.apply(feature_set)
+        return self.register(model, inputs=feature_set.names, feature_set=(feature_set.name, feature_set.hash))
 
     def deploy(self, model: object, **more: Any) -> ModelVersion:
         version = self.register(model, **more)
@@ -85,9 +94,12 @@ def open_house(home: Path) -> House:
     schema.create_all(metadata.engine)
     log = PredictionLog(home / "predictions", metadata, open_backend("tables", f"file://{home}/tables"))
     blobs = LocalBlobs(home / "blobs")
-    registry, plans = Registry(metadata, blobs, clock), PlansByHash()
-    serving = Serving(metadata, registry, plans, blobs, log, clock, Settings(), home)
-    return House(home, metadata, registry, serving, log, plans)
+    tables = open_backend("tables", f"file://{home}/tables")
+    online = open_backend("online", f"lmdb://{home}/online")
+    registry = Registry(metadata, blobs, clock)
+    features = Features(metadata, Data(metadata, tables, blobs, clock), online, blobs, clock)
+    serving = Serving(metadata, registry, features, blobs, log, clock, Settings(), home)
+    return House(home, metadata, registry, serving, log, features, online)
 
 
 def until(done: Callable[[], object], seconds: float = 20.0, look: Callable[[], object] = lambda: None) -> None:

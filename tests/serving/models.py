@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
 
 class Adding:
     """Answers the sum of the features and a constant, so that an answer tells which version gave it."""
@@ -33,18 +31,3 @@ class Slow:
         if rows.any():
             time.sleep(0.2)
         return rows[:, :1]
-
-
-class ZonePlan:
-    """A feature plan: `demand` of the zone from the online store (missing if unknown), and the drivers asked with."""
-
-    names = ("demand", "drivers")
-    entities = ("zone",)
-    request = MappingProxyType({"drivers": float})
-
-    def online(self, store, entities, request, at_us):
-        import numpy as np
-
-        stored = store.get_many([b"demand/" + zone.encode() for zone in entities["zone"]])
-        demand = [np.nan if value is None else float(value) for value in stored]
-        return np.column_stack([demand, request["drivers"]])

@@ -6,11 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.serving.models import Adding, ZonePlan
+from tests.serving.models import Adding
 
 from tidewheel.base.errors import InvalidInput, NotFound
 from tidewheel.serving import score, score_file
-from tidewheel.storage import open_backend
 
 
 @pytest.fixture
@@ -28,15 +27,15 @@ def test_a_table_gets_a_column_for_each_output(version):
 
 
 def test_features_are_looked_up_as_of_each_row(house):
-    house.plans["ab" * 32] = ZonePlan()
-    version = house.serving.open_version(
-        house.register(Adding(0.0), inputs=ZonePlan.names, feature_set=("zones", "ab" * 32)).id
-    )
-    online = open_backend("online", f"lmdb://{house.home}/online")
-    online.put_many({b"demand/z1": b"5"})
-    at = pa.array([datetime(2026, 1, 1, tzinfo=UTC)] * 2)
-    rows = pa.table({"zone": ["z1", "z1"], "drivers": [1.0, 2.0], "at": at})
-    assert score(version, rows, online=online, time="at")["p"].to_pylist() == [6.0, 7.0]
+    version = house.serving.open_version(house.register_zones(Adding(0.0)).id)
+    online = house.online
+    house.features.push("zone_demand", [{"zone": "z1", "demand": 5, "at": "2026-01-01T12:00:00Z"}])
+    at = pa.array([datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3)])
+    rows = pa.table({"zone": ["z1", "z1", "z2"], "drivers": [1.0, 2.0, 3.0], "at": at})
+    early, late, unknown = score(version, rows, online=online, time="at")["p"].to_pylist()
+    assert late == 7.0
+    assert np.isnan(early)
+    assert np.isnan(unknown)
     with pytest.raises(InvalidInput, match="no column 'when'"):
         score(version, rows, online=online, time="when")
 

@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.serving.house import Client, open_house, value_of
-from tests.serving.models import Adding, Failing, ZonePlan
-
-from tidewheel.storage import open_backend
+from tests.serving.models import Adding, Failing
 
 
 def tensor(name, data, datatype="FP64"):
@@ -25,17 +23,17 @@ def infer(client, *inputs, path="surge", **extra):
 def shared(tmp_path_factory):
     """One home for the tests that only ask: `surge` adds 10, `priced` looks features up, `broken` fails."""
     opened = open_house(tmp_path_factory.mktemp("home"))
-    opened.plans["ab" * 32] = ZonePlan()
     opened.version = opened.deploy(Adding(10.0))
     opened.second = opened.register(Adding(20.0))
-    looked_up = opened.register(Adding(0.0), inputs=ZonePlan.names, feature_set=("zones", "ab" * 32))
+    looked_up = opened.register_zones(Adding(0.0))
     broken = opened.register(Failing())
     for name, weights in {"priced": {looked_up.id: 100.0}, "broken": {broken.id: 100.0}, "empty": {}}.items():
         opened.serving.create_endpoint(name)
         if weights:
             opened.serving.set_route(name, weights)
     opened.serving.set_route("surge", {opened.version.id: 100.0}, shadows=[opened.second.id])
-    open_backend("online", f"lmdb://{opened.home}/online").put_many({b"demand/z1": b"5", b"demand/z2": b"7"})
+    seen = {"at": "2026-01-01T00:00:00Z"}
+    opened.features.push("zone_demand", [{"zone": "z1", "demand": 5, **seen}, {"zone": "z2", "demand": 7, **seen}])
     opened.group = opened.start()
     yield opened
     opened.close()

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.serving.house import until, value_of
-from tests.serving.models import Adding, ZonePlan
+from tests.serving.models import Adding
 
 from tidewheel.base.clock import ReplayClock
 from tidewheel.base.errors import InvalidInput, NotFound
@@ -96,11 +96,7 @@ def test_callers_stay_with_their_version_over_workers_and_restarts(house, connec
 
 def test_a_switchback_gives_whole_cells_to_one_version(house, connect):
     clock = ReplayClock(house.home / "clock", datetime(2026, 3, 2, tzinfo=UTC))
-    house.plans["ab" * 32] = ZonePlan()
-    one, two = (
-        house.register(Adding(float(number)), inputs=ZonePlan.names, feature_set=("zones", "ab" * 32))
-        for number in (1, 2)
-    )
+    one, two = house.register_zones(Adding(1.0)), house.register_zones(Adding(2.0))
     house.serving.create_endpoint("surge")
     house.serving.set_route("surge", {one.id: 100.0})
     house.serving.set_route("surge", {one.id: 50.0, two.id: 50.0}, unit=RoutingUnit("zone", 3600.0))

@@ -13,13 +13,13 @@ import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 import numpy as np
 
 from tidewheel.base.errors import Corrupt, NotFound
-from tidewheel.base.hashing import hash_bytes, hash_file
+from tidewheel.base.hashing import hash_file
 from tidewheel.registry import ModelVersion, Registry
 from tidewheel.registry.load import check_files
 from tidewheel.serving import store
@@ -33,26 +33,36 @@ from tidewheel.serving.snapshot import (
     write_atomically,
 )
 from tidewheel.serving.watching import reported_failures
-from tidewheel.storage import Metadata
+from tidewheel.storage import Blobs, Metadata
 
 _SAMPLE_ROWS = 8
 _MEND_EVERY_S = 2.0
 
 
+class PlanRecord(Protocol):
+    """Names the blob that holds a feature plan (`features.FeatureSetRecord`)."""
+
+    @property
+    def plan_digest(self) -> str: ...
+
+
 class Plans(Protocol):
     """Where feature plans come from (`features.Features`)."""
 
-    def load(self, feature_set_hash: str, /) -> Any:
-        """The plan of a feature set's hash; cloudpickle can write it."""
+    def record(self, feature_set_hash: str, /) -> PlanRecord:
+        """What is known of the feature set of a hash."""
 
 
 class Publisher:
     """Writes `<home>/serving`."""
 
-    def __init__(self, metadata: Metadata, registry: Registry, features: Plans, folder: ServingFolder) -> None:
+    def __init__(
+        self, metadata: Metadata, registry: Registry, features: Plans, blobs: Blobs, folder: ServingFolder
+    ) -> None:
         self._metadata = metadata
         self._registry = registry
         self._features = features
+        self._blobs = blobs
         self._folder = folder
         self._mended_at = 0.0
 
@@ -123,15 +133,8 @@ class Publisher:
         return described
 
     def _keep_plan(self, feature_set_hash: str) -> str:
-        import cloudpickle
-
-        data = cloudpickle.dumps(self._features.load(feature_set_hash))
-        digest = hash_bytes(data)
-        path = self._folder.plan(digest)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}")
-        partial.write_bytes(data)
-        partial.rename(path)
+        digest = self._features.record(feature_set_hash).plan_digest
+        self._blobs.fetch(digest, self._folder.plan(digest))
         return digest
 
     def _keep_sample(self, version: ModelVersion, path: Path) -> int:

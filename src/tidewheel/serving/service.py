@@ -56,7 +56,7 @@ class Serving:
         self._registry = registry
         self._clock = clock
         self._folder = ServingFolder(home)
-        self._publisher = Publisher(metadata, registry, features, self._folder)
+        self._publisher = Publisher(metadata, registry, features, blobs, self._folder)
         self._log_folder = predictions.folder
         self._segment_bytes = settings.get("storage.segment_bytes", int)
         self._label_writer: PredictionWriter | None = None

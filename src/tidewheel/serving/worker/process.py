@@ -25,6 +25,7 @@ from tidewheel.serving.snapshot import ServingFolder, WorkerReport, write_atomic
 from tidewheel.serving.worker import metrics
 from tidewheel.serving.worker.addresses import Addresses
 from tidewheel.serving.worker.calls import Call, Outcome, records_of
+from tidewheel.serving.worker.feast import FeatureServer
 from tidewheel.serving.worker.http_answers import TEXT
 from tidewheel.serving.worker.http_protocol import Connection, Exchange, HttpServer, Limits
 from tidewheel.serving.worker.information import Information
@@ -67,6 +68,7 @@ class Worker:
         self._shadows = Shadows(loop, online, self._log_shadow, self._meters.count_dropped)
         self._inference = Inference(self._log, online, clock, self._meters, self._shadows)
         self._information = Information(self._inference)
+        self._features = FeatureServer(lambda: self._inference.table, online, clock)
         self._labels = LabelTaker(self._log, clock, self._meters)
         self._server = HttpServer(self._addresses(), _limits(settings), self._meters.count_answer, _TICK_S)
         self._watcher = SnapshotWatcher(self._folder, self._swap)
@@ -155,6 +157,8 @@ class Worker:
                 (b"GET", b"/v2/health/ready"): information.is_ready,
                 (b"GET", b"/metrics"): self._metrics,
                 (b"POST", b"/api/v1/serving/labels"): self._labels.take,
+                (b"POST", b"/push"): self._features.push,
+                (b"POST", b"/get-online-features"): self._features.read,
             },
             {
                 (b"GET", b""): information.model,

@@ -5,10 +5,24 @@ to one process and shares nothing; acknowledged means in the mapped page, so `ki
 acknowledged (a power failure may lose what the operating system had not yet written). Owns `storage_log_cursors` and
 `storage_log_segments`, the folder `<home>/predictions` and the tables `tidewheel_predictions` and `tidewheel_labels`.
 Emits and reads no events.
+
+`PredictionLog` is imported when first named: writers need no database library.
 """
 
-from tidewheel.storage.predictions.log import PredictionLog
+from typing import TYPE_CHECKING, Any
+
 from tidewheel.storage.predictions.records import Label, LogBatch, Prediction
 from tidewheel.storage.predictions.writer import PredictionWriter
 
+if TYPE_CHECKING:
+    from tidewheel.storage.predictions.log import PredictionLog
+
 __all__ = ["Label", "LogBatch", "Prediction", "PredictionLog", "PredictionWriter"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "PredictionLog":
+        from tidewheel.storage.predictions.log import PredictionLog
+
+        return PredictionLog
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,193 @@
+"""The feature server's two calls, in Feast's JSON: `POST /push` and `POST /get-online-features`.
+
+https://docs.feast.dev/reference/feature-servers/python-feature-server. Views and feature sets are those of the loaded
+versions' plans. Reading is done at once; pushing waits for the store's one writer and is therefore done in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from tidewheel.base.clock import Clock
+from tidewheel.base.errors import InvalidInput, NotFound, TidewheelError, TooLarge
+from tidewheel.base.units import from_us
+from tidewheel.serving.worker.endpoints import EndpointTable
+from tidewheel.serving.worker.http_protocol import Exchange
+from tidewheel.serving.worker.runtime import Plan
+from tidewheel.storage.contracts import KeyValue
+
+_MAX_ROWS = 10_000
+_encode = msgspec.json.Encoder().encode
+
+
+class PushBody(msgspec.Struct):
+    """The body of a push: columns of events for one view."""
+
+    push_source_name: str
+    df: dict[str, list[Any]]
+    to: str = "online"
+
+
+class OnlineBody(msgspec.Struct):
+    """The body of an online read: a feature set by name, or features as `view:feature`."""
+
+    entities: dict[str, list[Any]]
+    feature_service: str | None = None
+    features: list[str] | None = None
+    full_feature_names: bool = False
+    request_context: dict[str, list[Any]] = {}
+
+
+class FeatureServer:
+    """Answers Feast's calls from the present table."""
+
+    def __init__(self, table: Callable[[], EndpointTable], online: KeyValue, clock: Clock) -> None:
+        self._table = table
+        self._online = online
+        self._clock = clock
+        self._pushing = ThreadPoolExecutor(1, "push")
+
+    def push(self, exchange: Exchange) -> None:
+        """`POST /push`: count events into a view; answered when they are counted."""
+        try:
+            body = _decoded(exchange, PushBody)
+            if body.to not in ("online", "online_and_offline"):
+                raise InvalidInput(
+                    f"A worker pushes to the online store, not to {body.to!r}.", fix="Append to the dataset instead."
+                )
+            views = {view.hash: view for view in self._views() if view.name == body.push_source_name}
+            if not views:
+                raise _no_view(body.push_source_name)
+            rows = _rows(body.df)
+        except TidewheelError as error:
+            exchange.refuse(error.status, str(error))
+            return
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(self._pushing, _push, self._online, list(views.values()), rows)
+        work.add_done_callback(lambda done: _answer(exchange, done))
+
+    def read(self, exchange: Exchange) -> None:
+        """`POST /get-online-features`: features of entities as of now."""
+        try:
+            body = _decoded(exchange, OnlineBody)
+            answer = self._read(body)
+        except TidewheelError as error:
+            exchange.refuse(error.status, str(error))
+            return
+        exchange.answer(200, _encode(answer))
+
+    def _read(self, body: OnlineBody) -> dict[str, Any]:
+        plan, wanted = self._plan_of(body)
+        given = {**body.entities, **body.request_context}
+        count = _count(given)
+        for name in (*plan.entities, *plan.request):
+            if name not in given:
+                raise InvalidInput(f"The feature set {plan.name!r} needs {name!r}.", where="entities")
+        entities = {name: [_key(key) for key in given[name]] for name in plan.entities}
+        request = {name: _request_values(name, kind, given[name]) for name, kind in plan.request.items()}
+        at_us = self._clock.now_us()
+        matrix = plan.online(self._online, entities, request, at_us)
+        instants = [from_us(at_us).isoformat().replace("+00:00", "Z")] * count
+        results = [
+            {"values": body.entities[name], "statuses": ["PRESENT"] * count, "event_timestamps": instants}
+            for name in body.entities
+        ]
+        for _, feature in wanted:
+            column = matrix[:, plan.names.index(feature)]
+            statuses = ["NOT_FOUND" if missing else "PRESENT" for missing in np.isnan(column).tolist()]
+            results.append({"values": column.tolist(), "statuses": statuses, "event_timestamps": instants})
+        names = [f"{view}__{feature}" if body.full_feature_names else feature for view, feature in wanted]
+        return {"metadata": {"feature_names": [*body.entities, *names]}, "results": results}
+
+    def _plan_of(self, body: OnlineBody) -> tuple[Plan, list[tuple[str, str]]]:
+        """The plan to ask, and (view, feature) of each feature wanted."""
+        if body.feature_service is not None:
+            for plan in self._plans():
+                if plan.name == body.feature_service:
+                    return plan, [(plan.name, feature) for feature in plan.names]
+            raise NotFound(f"No served model uses the feature set {body.feature_service!r}.")
+        wanted = [_reference(text) for text in body.features or ()]
+        if not wanted:
+            raise InvalidInput(
+                "No features are asked for.", fix='Give "feature_service" or "features": ["view:feature"].'
+            )
+        for plan in self._plans():
+            sources = {plan.name, *(view.name for view in plan.views)}
+            if all(view in sources and feature in plan.names for view, feature in wanted):
+                return plan, wanted
+        raise NotFound(f"No served model's features hold all of {', '.join(body.features or ())}.")
+
+    def _plans(self) -> Iterable[Plan]:
+        found = {id(version.plan): version.plan for version in self._table().versions().values() if version.plan}
+        return found.values()
+
+    def _views(self) -> Iterable[Any]:
+        return (view for plan in self._plans() for view in plan.views)
+
+
+def _push(online: KeyValue, views: list[Any], rows: list[dict[str, Any]]) -> bytes:
+    from tidewheel.features.push import push_rows
+
+    results = [push_rows(online, view, rows) for view in views]
+    return _encode(asdict(results[0]))
+
+
+def _answer(exchange: Exchange, done: asyncio.Future[bytes]) -> None:
+    try:
+        exchange.answer(200, done.result())
+    except TidewheelError as error:
+        exchange.refuse(error.status, str(error))
+
+
+def _decoded(exchange: Exchange, kind: type[Any]) -> Any:
+    try:
+        return msgspec.json.decode(exchange.body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidInput(f"The body is not what Feast sends here: {error}.") from None
+
+
+def _rows(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    count = _count(columns)
+    return [{name: values[row] for name, values in columns.items()} for row in range(count)]
+
+
+def _count(columns: dict[str, list[Any]]) -> int:
+    counts = {len(values) for values in columns.values()}
+    if len(counts) != 1:
+        raise InvalidInput("The columns differ in length." if counts else "There are no columns.")
+    (count,) = counts
+    if count > _MAX_ROWS:
+        raise TooLarge(f"{count} rows were sent at once.", fix=f"Send at most {_MAX_ROWS}.")
+    return count
+
+
+def _key(value: Any) -> str:
+    if not isinstance(value, str | int):
+        raise InvalidInput(f"{value!r:.100} is not an entity key.", fix="Keys are strings or integers.")
+    return str(value)
+
+
+def _request_values(name: str, kind: type, values: list[Any]) -> list[Any]:
+    if kind is str:
+        return values
+    if not all(value is None or isinstance(value, int | float) for value in values):
+        raise InvalidInput(f"The values of {name!r} are not numbers.")
+    return [np.nan if value is None else float(value) for value in values]
+
+
+def _reference(text: str) -> tuple[str, str]:
+    view, colon, feature = text.partition(":")
+    if not colon:
+        raise InvalidInput(f"{text!r:.200} is not a feature.", fix="Write view:feature.")
+    return view, feature
+
+
+def _no_view(name: str) -> NotFound:
+    return NotFound(f"No served model uses a feature view {name[:100]!r}.", fix="Push through the control plane.")
