@@ -1,6 +1,6 @@
 """Kills a real process at every point of a tick: `python -m tests.rollout.killed_ticks PREPARED OUT`.
 
-For the k-th point (a transaction begins or commits, an effect is about to be or has been made) the prepared home is
+For the k-th point (a write begins or commits, an effect is about to be or has been made) the prepared home is
 copied to OUT/k, and a forked process ticks there until it sends itself SIGKILL at that point. Prints how many points
 there were; the last copy is of a tick that was left in peace.
 """
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import Connection, event
 from tests.rollout.town import Town
 
 
@@ -27,6 +27,10 @@ class Fate:
         if self._left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    def pass_writing(self, connection: Connection) -> None:
+        if connection.get_execution_options().get("tidewheel_writes"):
+            self.pass_point()
+
     def around(self, deed: Any) -> Any:
         def doomed(*args: Any, **kwargs: Any) -> Any:
             self.pass_point()
@@ -39,7 +43,7 @@ class Fate:
 
 def tick(home: Path, at: int) -> None:
     town, fate = Town(home), Fate(at)
-    event.listen(town.metadata.engine, "begin", fate.pass_point)
+    event.listen(town.metadata.engine, "begin", fate.pass_writing)
     event.listen(town.metadata.engine, "commit", fate.pass_point)
     town.traffic.set_route = fate.around(town.traffic.set_route)  # type: ignore[method-assign]
     town.aliases.promote = fate.around(town.aliases.promote)  # type: ignore[method-assign]

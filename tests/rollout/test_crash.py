@@ -53,7 +53,7 @@ def test_a_tick_killed_at_any_point_is_caught_up_with(tmp_path: Path, move: str)
     town.close()
     command = [sys.executable, "-m", "tests.rollout.killed_ticks", str(tmp_path / "prepared"), str(tmp_path)]
     points = int(subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout)
-    assert points >= 10
+    assert points >= 8
     left_in_peace = outcome(tmp_path / str(points + 1))
     assert left_in_peace["moves"][0][0] == move
     for point in range(1, points + 1):

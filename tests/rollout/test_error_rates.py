@@ -12,7 +12,7 @@ from tests.rollout.simulation import Version, quotes, walk
 from tidewheel.rollout.plans import Canary, Plan
 from tidewheel.rollout.states import Move
 
-SEEDS = 120
+SEEDS = 80
 PLAN = Canary(shadow=None, guardrails=(), goal="value", min_per_stage=100, alpha_harm=0.05, alpha_promote=0.05).plan()
 GUARDED = Canary(shadow=None, steps=(5, 25, 100), min_per_stage=800, alpha_harm=0.05).plan()
 
@@ -26,7 +26,7 @@ def most(alpha: float, trials: int = SEEDS) -> int:
     return count
 
 
-def endings(plan: Plan, champion: Version, candidate: Version, *, looks: int = 50, seeds: int = SEEDS) -> list[Move]:
+def endings(plan: Plan, champion: Version, candidate: Version, *, looks: int = 40, seeds: int = SEEDS) -> list[Move]:
     return [walk(plan, champion, candidate, seed=seed, looks=looks).move for seed in range(seeds)]
 
 
@@ -59,9 +59,9 @@ def test_a_world_that_grows_richer_with_the_share_does_not_make_a_worse_candidat
 
 def test_a_bad_hour_of_the_whole_service_is_not_blamed_on_the_candidate() -> None:
     outage = Version(fails=lambda look: 0.3 if 5 <= look % 20 < 8 else 0.001)
-    assert endings(GUARDED, outage, outage, looks=40, seeds=15).count(Move.ROLLBACK) <= most(GUARDED.alpha_harm, 15)
+    assert endings(GUARDED, outage, outage, looks=40, seeds=8).count(Move.ROLLBACK) <= most(GUARDED.alpha_harm, 8)
 
 
 def test_an_evening_of_slow_answers_is_not_blamed_on_the_candidate() -> None:
     evening = Version(latency_ms=lambda rng, n, look: rng.lognormal(2.0 + (look > 10), 0.7, n))
-    assert endings(GUARDED, evening, evening, looks=40, seeds=15).count(Move.ROLLBACK) <= most(GUARDED.alpha_harm, 15)
+    assert endings(GUARDED, evening, evening, looks=40, seeds=8).count(Move.ROLLBACK) <= most(GUARDED.alpha_harm, 8)

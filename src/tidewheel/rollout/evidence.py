@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 from tidewheel.stats import LogHistogram, RateCounts, RatioMoments
 
+Sums = tuple[float, int]
+"""A unit: the sum of its values, and how many labelled predictions they came from."""
+
 AGREE_RELATIVE = 0.01
 """Two outputs agree when they differ by at most this part of the champion's (and 1e-9)."""
 
@@ -46,11 +49,11 @@ class ArmEvidence:
         self.requests = self.requests.merge(RateCounts(len(statuses), failed))
         self.latency_ms.add(np.asarray([ms for ms, status in zip(latencies_ms, statuses, strict=True) if status < 500]))
 
-    def add_unit(self, before: tuple[float, int], after: tuple[float, int]) -> None:
-        """A unit's (sum of values, number of labelled predictions) grew from `before` to `after`."""
-        new, old = RatioMoments.of([after[0]], [after[1]]), RatioMoments.of([before[0]], [before[1]])
-        self.goal = self.goal.merge(_negative(old)).merge(new)
-        self.labelled += after[1] - before[1]
+    def add_units(self, grown: Sequence[tuple[Sums, Sums]]) -> None:
+        """Units' sums grew, each from the first of its pair to the second."""
+        before, after = zip(*grown, strict=True) if grown else ((), ())
+        self.goal = self.goal.merge(_negative(_moments(before))).merge(_moments(after))
+        self.labelled += sum(rows for _, rows in after) - sum(rows for _, rows in before)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -122,6 +125,10 @@ class StageEvidence:
             ArmEvidence.from_dict(state["candidate"]),
             Agreement(**state["agreement"]),
         )
+
+
+def _moments(units: Sequence[Sums]) -> RatioMoments:
+    return RatioMoments.of([total for total, _ in units], [float(rows) for _, rows in units])
 
 
 def _negative(sums: RatioMoments) -> RatioMoments:

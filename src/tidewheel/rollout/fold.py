@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 
 from tidewheel.base.units import to_us
 from tidewheel.rollout import store
-from tidewheel.rollout.evidence import Arm, StageEvidence
+from tidewheel.rollout.evidence import Arm, StageEvidence, Sums
 from tidewheel.rollout.records import Rollout
 from tidewheel.storage.predictions import Label, LogBatch, Prediction
 
@@ -125,6 +125,7 @@ def _add_values(
             unit, closes[unit] = window
             sums[number, arm, unit].append(label.values[key])
     known = {(row.stage, row.arm, row.unit): row for row in store.find_units(connection, watch.rollout.id, _kept(sums))}
+    grown: dict[Place, list[tuple[Sums, Sums]]] = defaultdict(list)
     for (number, arm, unit), values in sums.items():
         row = known.get((number, arm, unit))
         if row is not None and row.closed:
@@ -135,8 +136,8 @@ def _add_values(
         if not unit.startswith(_ALONE):
             store.save_unit(connection, (watch.rollout.id, number, arm, unit), row is None, **columns)
         if not closes[unit]:
-            watch.evidence[number].arm(arm).add_unit(before, after)
-            watch.touched.add(number)
+            grown[number, arm].append((before, after))
+    _grow(watch, grown)
 
 
 _ALONE = "\0"  # marks a unit that can only ever have this one prediction, so that its sum need not be kept
@@ -162,9 +163,16 @@ def _kept(sums: Iterable[tuple[int, Arm, str]]) -> list[str]:
 
 def _close_windows(connection: Connection, watch: Watch, now_us: int) -> None:
     if watch.rollout.plan.unit.switchback:
+        grown: dict[Place, list[tuple[Sums, Sums]]] = defaultdict(list)
         for row in store.close_units(connection, watch.rollout.id, now_us):
-            watch.evidence[row.stage].arm(Arm(row.arm)).add_unit((0.0, 0), (row.total, row.rows))
-            watch.touched.add(row.stage)
+            grown[row.stage, Arm(row.arm)].append(((0.0, 0), (row.total, row.rows)))
+        _grow(watch, grown)
+
+
+def _grow(watch: Watch, grown: Mapping[Place, Sequence[tuple[Sums, Sums]]]) -> None:
+    for (number, arm), units in grown.items():
+        watch.evidence[number].arm(arm).add_units(units)
+        watch.touched.add(number)
 
 
 def _request_id(prediction_id: str) -> str:

@@ -189,9 +189,15 @@ class Rollouts:
         idle = not batch.predictions and not batch.labels and batch.cursor == (cursor or {})
         if idle and not any(rollout.plan.unit.switchback for rollout in running):
             return False
-        wanted = [label.id for label in batch.labels] if any(rollout.plan.goal for rollout in running) else []
-        self._commit_batch(cursor, batch, self._predictions.find(wanted))
+        labelled = self._labelled(batch) if any(rollout.plan.goal for rollout in running) else {}
+        self._commit_batch(cursor, batch, labelled)
         return batch.more
+
+    def _labelled(self, batch: LogBatch) -> dict[str, Prediction]:
+        """The predictions that a batch's labels are about: of this batch, or from further back."""
+        wanted = {label.id for label in batch.labels}
+        here = {each.id: each for each in batch.predictions if each.arm == "live" and each.id in wanted}
+        return here | self._predictions.find(sorted(wanted - here.keys()))
 
     def _commit_batch(self, cursor: dict[str, int] | None, batch: LogBatch, labelled: dict[str, Prediction]) -> None:
         with self._metadata.record() as connection:
