@@ -17,11 +17,9 @@ from typing import Any
 import cloudpickle
 
 _INSTALLED = tuple(
-    {
-        str(Path(folder).resolve())
-        for kind in ("stdlib", "platstdlib", "purelib", "platlib")
-        if (folder := sysconfig.get_paths().get(kind))
-    }
+    str(form)
+    for kind in ("stdlib", "platstdlib", "purelib", "platlib")
+    for form in {Path(sysconfig.get_path(kind)), Path(sysconfig.get_path(kind)).resolve()}
 )
 
 
@@ -58,4 +56,4 @@ def _is_of_a_project(module: Any) -> bool:
         return False
     if module.__name__.partition(".")[0] == "tidewheel":
         return False
-    return not str(Path(file).resolve()).startswith(_INSTALLED)
+    return not file.startswith(_INSTALLED)

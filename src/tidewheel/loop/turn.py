@@ -139,6 +139,8 @@ class TurnDriver:
 
     def _labelled_times(self, loop: Loop, since: datetime) -> np.ndarray[Any, Any]:
         time = loop.features.time_column(loop.rows)
+        if loop.rows.name not in {dataset.name for dataset in self.data.ls()}:
+            return np.empty(0, dtype="datetime64[us]")
         rows = self.data.read(loop.rows.name, columns=[time, loop.label.name], since=(time, since))
         known = rows.filter(rows.column(loop.label.name).is_valid())
         times: np.ndarray[Any, Any] = known.column(time).to_numpy().astype("datetime64[us]")

@@ -17,6 +17,7 @@ from typing import Protocol
 
 import msgspec
 import numpy as np
+from sqlalchemy import Connection
 
 from tidewheel.base.errors import Corrupt, NotFound
 from tidewheel.base.hashing import hash_file
@@ -37,6 +38,7 @@ from tidewheel.storage import Blobs, Metadata
 
 _SAMPLE_ROWS = 8
 _MEND_EVERY_S = 2.0
+_ROUTES_LOOKED_BACK = 20
 
 
 class PlanRecord(Protocol):
@@ -87,13 +89,15 @@ class Publisher:
     def _write(self) -> int:
         with self._metadata.read() as connection:
             routes = store.current_routes(connection)
+            standby = {route.endpoint: _standby(connection, route) for route in routes}
         generation = max((route.generation for route in routes), default=0)
         published = self._published_generation()
         if published == generation:
             return published  # another process was here first
-        ids = sorted({version for route in routes for version in (*route.weights, *route.shadows)})
+        endpoints = [_endpoint(route, standby[route.endpoint]) for route in routes]
+        ids = sorted({each for route in routes for each in (*route.weights, *route.shadows, *standby[route.endpoint])})
         versions = [self._described(each) or self._fetch(self._registry.version(each)) for each in ids]
-        write_atomically(self._folder.snapshot, Snapshot(generation, [_endpoint(route) for route in routes], versions))
+        write_atomically(self._folder.snapshot, Snapshot(generation, endpoints, versions))
         return generation
 
     def _published_generation(self) -> int | None:
@@ -180,11 +184,21 @@ class Publisher:
             yield
 
 
-def _endpoint(route: Route) -> SnapshotEndpoint:
+def _standby(connection: Connection, route: Route) -> list[str]:
+    """The champion before the present one, if no traffic or shadow names it."""
+    in_use = {*route.weights, *route.shadows}
+    for earlier in store.route_history(connection, route.endpoint, _ROUTES_LOOKED_BACK):
+        if earlier.champion and earlier.champion not in in_use:
+            return [earlier.champion]
+    return []
+
+
+def _endpoint(route: Route, standby: list[str]) -> SnapshotEndpoint:
     return SnapshotEndpoint(
         name=route.endpoint,
         weights=list(route.weights.items()),
         shadows=list(route.shadows),
         unit=route.unit,
         salt=route.salt,
+        standby=standby,
     )

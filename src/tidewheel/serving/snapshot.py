@@ -32,13 +32,18 @@ class SnapshotVersion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SnapshotEndpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """How an endpoint's requests are shared; `weights` in the order of the hash line."""
+    """How an endpoint's requests are shared; `weights` in the order of the hash line.
+
+    `standby` stays loaded without traffic: the champion before this one, so that going back to it takes no loading and
+    it can still be asked by name.
+    """
 
     name: str
     weights: list[tuple[str, float]]
     shadows: list[str]
     unit: RoutingUnit
     salt: str
+    standby: list[str] = []
 
 
 class Snapshot(msgspec.Struct, frozen=True):

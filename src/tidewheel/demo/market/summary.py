@@ -36,6 +36,7 @@ class Summary:
     bad_candidate_reason: str | None
     requests: int
     lost: int
+    first_loss: str
     median_latency_ms: float | None
     cost_usd: float
     decisions: tuple[dict[str, Any], ...]
@@ -81,6 +82,7 @@ def summarise(platform: Platform, told: Told, tally: Tally, timeline: Timeline, 
         bad_candidate_reason=told.bad_rollout.reason if told.bad_rollout else None,
         requests=tally.sent,
         lost=tally.failed,
+        first_loss=tally.first_failure,
         median_latency_ms=median(tally.latencies_ms) if tally.latencies_ms else None,
         cost_usd=platform.costs.summary().total_usd,
         decisions=tuple(
@@ -137,7 +139,8 @@ def _figures(summary: Summary) -> list[tuple[str, str]]:
             ("the bad candidate", f"{summary.bad_candidate.replace('_', ' ')}: {summary.bad_candidate_reason}")
         )
     found.append(("alerts, turns of the loop", f"{summary.alerts}, {summary.turns}"))
-    found.append(("requests, lost", f"{summary.requests:,}, {summary.lost}"))
+    lost = f"{summary.lost} ({summary.first_loss})" if summary.lost else "0"
+    found.append(("requests, lost", f"{summary.requests:,}, {lost}"))
     if summary.median_latency_ms is not None:
         found.append(("answer, median under this load", f"{summary.median_latency_ms:.1f} ms"))
     found.append(("cost of it all, by the meter", f"${summary.cost_usd:.4f}"))

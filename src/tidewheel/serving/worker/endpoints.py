@@ -82,7 +82,8 @@ def build_table(snapshot: Snapshot, loaded: Mapping[str, LoadedVersion]) -> Endp
 def _endpoint(spec: SnapshotEndpoint, loaded: Mapping[str, LoadedVersion]) -> LoadedEndpoint:
     weights = {version: share for version, share in spec.weights if version in loaded}
     shadows = tuple(loaded[version] for version in spec.shadows if version in loaded)
-    versions = {version: loaded[version] for version in weights} | {version.id: version for version in shadows}
+    standby = [version for version in spec.standby if version in loaded]
+    versions = {version: loaded[version] for version in (*weights, *standby)} | {each.id: each for each in shadows}
     return LoadedEndpoint(
         name=spec.name,
         line=hash_line(weights) if sum(weights.values()) > 0 else (),
