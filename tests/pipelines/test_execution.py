@@ -234,3 +234,16 @@ def test_a_run_reads_data_as_of_its_start(execute, project):
     """)
     done = execute(file, "ask")
     assert done.result == [done.as_of.isoformat()] * 2
+
+
+def test_steps_do_not_spin_where_openmp_waits(execute, project):
+    file = project("""
+        @tw.step
+        def policy():
+            return os.environ["OMP_WAIT_POLICY"]
+
+        @tw.pipeline
+        def ask():
+            return policy()
+    """)
+    assert execute(file, "ask").result == "passive"
