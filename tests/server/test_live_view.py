@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from tests.server.install import begin_turn, declare_loop, register
+
 from tidewheel.app import Platform
 from tidewheel.loop import TurnState
 from tidewheel.rollout import Canary
