@@ -30,7 +30,7 @@ from tidewheel.serving.labelling import LabelInput, to_label
 from tidewheel.serving.publish import Plans, Publisher
 from tidewheel.serving.records import Endpoint, Route, RoutingUnit, ServingStatus
 from tidewheel.serving.snapshot import ServingFolder
-from tidewheel.serving.watching import serving_status
+from tidewheel.serving.watching import live_generations, serving_status
 from tidewheel.serving.worker.runtime import LoadedVersion, load_version
 from tidewheel.storage import Blobs, Change, Metadata
 from tidewheel.storage.predictions import PredictionLog, PredictionWriter
@@ -150,8 +150,8 @@ class Serving:
 
     def applied(self, generation: int) -> bool:
         """Whether there are live workers and all of them run this generation or a later one."""
-        live = [worker for worker in self.status().workers if worker.alive]
-        return bool(live) and all(worker.generation >= generation for worker in live)
+        live = live_generations(self._folder)
+        return bool(live) and min(live) >= generation
 
     @door("POST", "/serving/labels")
     def label(self, labels: list[dict[str, Any]]) -> dict[str, int]:

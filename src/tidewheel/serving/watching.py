@@ -36,6 +36,12 @@ def serving_status(folder: ServingFolder) -> ServingStatus:
     )
 
 
+def live_generations(folder: ServingFolder) -> list[int]:
+    """The generation that each live worker runs."""
+    reports = [(int(path.stem), read_report(path)) for path in folder.workers.glob("*.json")]
+    return [report.generation for index, report in reports if report is not None and _is_held(folder, index)]
+
+
 def reported_failures(folder: ServingFolder) -> dict[str, str]:
     """Per version, why a worker could not load it."""
     failures: dict[str, str] = {}

@@ -15,6 +15,7 @@ from tidewheel.serving.worker.http_protocol import Exchange
 Fixed = Callable[[Exchange], None]
 ModelHandler = Callable[[Exchange, str, str | None], None]
 _MODELS = b"/v2/models/"
+_MAX_KNOWN = 1024
 _METHODS = {b"GET": b"GET", b"HEAD": b"GET", b"POST": b"POST"}
 
 
@@ -26,8 +27,17 @@ class Addresses:
     ) -> None:
         self._fixed = fixed
         self._models = models
+        self._known: dict[tuple[bytes, bytes], tuple[ModelHandler, str, str | None]] = {}
 
     def __call__(self, exchange: Exchange) -> None:
+        known = self._known.get((exchange.method, exchange.url))
+        if known is not None:  # the usual case: an address that was taken apart before
+            handler, name, version = known
+            handler(exchange, name, version)
+            return
+        self._dispatch(exchange)
+
+    def _dispatch(self, exchange: Exchange) -> None:
         path = _path_of(exchange.url)
         method = _METHODS.get(exchange.method, exchange.method)
         handler = self._fixed.get((method, path))
@@ -52,9 +62,14 @@ class Addresses:
             self._refuse(exchange, methods)
             return
         try:
-            handler(exchange, _text(parts[0]), None if version is None else _text(version))
+            found = handler, _text(parts[0]), None if version is None else _text(version)
         except UnicodeDecodeError:
             exchange.refuse(400, "The path is not UTF-8.")
+            return
+        if len(self._known) >= _MAX_KNOWN:
+            self._known.clear()
+        self._known[exchange.method, exchange.url] = found
+        handler(exchange, *found[1:])
 
     def _refuse(self, exchange: Exchange, methods: list[bytes]) -> None:
         if not methods:

@@ -190,9 +190,10 @@ class Connection(asyncio.Protocol):
     # The parser's callbacks, in the order of a request.
 
     def on_message_begin(self) -> None:
-        self._in_message = self._in_head = True
+        self._in_message = True
         self._since = self.server.tick
         if not self._resuming:
+            self._in_head = True
             self._url, self._headers = b"", {}
             self._head_bytes = 0
         self._body_bytes, self._body = 0, []
@@ -204,19 +205,15 @@ class Connection(asyncio.Protocol):
                 self._refuse(414, f"The address is longer than {_MAX_URL_BYTES} bytes.")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._resuming or not self._in_head:  # trailers carry nothing that we use
+        if not self._in_head:  # a trailer, which carries nothing that we use
             return
         name = name.lower()
         headers = self._headers
         if name in headers:
             if name == b"host":
                 self._refuse(400, "The request has two Host headers.")
-                return
             value = headers[name] + b", " + value
         headers[name] = value
-        self._head_bytes += len(name) + len(value)
-        if len(headers) > _MAX_HEADERS or self._head_bytes > self.server.limits.max_head_bytes:
-            self._refuse(431, "The request's head is too large.")
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -225,7 +222,9 @@ class Connection(asyncio.Protocol):
         self._method = self._parser.get_method()
         headers = self._headers
         version = self._parser.get_http_version()
-        if version not in ("1.1", "1.0"):
+        if len(headers) > _MAX_HEADERS or sum(map(len, headers.values())) > self.server.limits.max_head_bytes:
+            self._refuse(431, "The request's head is too large.")
+        elif version not in ("1.1", "1.0"):
             self._refuse(505, "This server speaks HTTP/1.1.")
         elif b"host" not in headers and version == "1.1":
             self._refuse(400, "The request has no Host header.")

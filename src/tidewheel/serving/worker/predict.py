@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from itertools import count
 from time import perf_counter
 from typing import Any
 
@@ -44,6 +45,8 @@ class Inference:
         self._clock = clock
         self._meters = meters
         self._shadows = shadows
+        # Ids of requests without one: unique by the worker's own ULID, and a counter costs a tenth of another ULID.
+        self._new_ids = (f"{prefix}{number:x}" for prefix in (ulid(),) for number in count(1))
 
     def infer(self, exchange: Exchange, name: str, asked: str | None = None) -> None:
         """Answer `POST /v2/models/{name}[/versions/{asked}]/infer`."""
@@ -53,7 +56,7 @@ class Inference:
             request = decode_request(exchange.body)
             inputs = inputs_by_name(request.inputs, endpoint.known_inputs)
             at_us = self._clock.now_us()
-            request_id = _request_id(request)
+            request_id = _request_id(request) or next(self._new_ids)
             unit = _unit(endpoint, request, inputs, exchange, request_id, at_us)
             asked = asked or _text_header(exchange, b"x-tidewheel-version")
             version, arm = self._choose(endpoint, unit, asked)
@@ -110,9 +113,9 @@ class Inference:
             self._log.append(record)
 
 
-def _request_id(request: InferRequest) -> str:
+def _request_id(request: InferRequest) -> str | None:
     if not request.id:
-        return ulid()
+        return None
     if len(request.id) > _MAX_ID:
         raise InvalidInput(f"The request's id is longer than {_MAX_ID} characters.", where="id", fix="Shorten it.")
     return request.id

@@ -9,10 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import gc
 import os
 import signal
 import socket
+import sys
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,6 +44,7 @@ from tidewheel.storage.predictions.writer import PredictionWriter
 _LOCK_WAIT_S = 20.0
 _TICK_S = 0.25
 _BACKLOG = 2048
+_SWITCH_S = 0.0005  # a thread that loads or shadows gives way to requests after this long, not after Python's 5 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class Worker:
         self._server = HttpServer(self._addresses(), _limits(settings), self._meters.count_answer, _TICK_S)
         self._watcher = SnapshotWatcher(self._folder, self._swap)
         self._failures: dict[str, str] = {}
+        self._applied = 0  # the last generation that was loaded whole
         self._state = "loading"
         self._started_at = datetime.now(UTC).isoformat()
 
@@ -87,6 +92,7 @@ class Worker:
         )
         self._state = "ready"
         self._report()
+        gc.freeze()  # what is loaded by now stays: later collections need not look at it
         tasks = [asyncio.ensure_future(self._watcher.run()), asyncio.ensure_future(self._tick())]
         await stop.wait()
         tasks[0].cancel()
@@ -96,8 +102,11 @@ class Worker:
 
     async def _tick(self) -> None:
         while True:
-            self._server.sweep()
-            self._write_gauges()
+            try:
+                self._server.sweep()
+                self._write_gauges()
+            except Exception:  # one bad connection must not end the watch over all others
+                traceback.print_exc(file=sys.stderr)
             await asyncio.sleep(_TICK_S)
 
     async def _drain(self, listener: asyncio.Server) -> None:
@@ -117,14 +126,15 @@ class Worker:
         if loading.table is not None:
             self._inference.table = loading.table
             self._information.ready = self._state != "draining"
+            if not loading.failures:
+                self._applied = loading.table.generation
         self._report()
 
     def _report(self) -> None:
-        failing = bool(self._failures)
         report = WorkerReport(
             pid=os.getpid(),
             state=self._state,
-            generation=self._inference.table.generation if not failing else self._inference.table.generation - 1,
+            generation=self._applied,
             failures=self._failures,
             started_at=self._started_at,
             address=f"{self._place.host}:{self._place.port}",
@@ -183,6 +193,7 @@ def serve(place: Place, settings: Settings) -> None:
             loop.add_signal_handler(number, stop.set)
         await Worker(place, settings, loop).run(stop)
 
+    sys.setswitchinterval(_SWITCH_S)
     with holding_index(ServingFolder(place.home), place.index):
         uvloop.run(main())
 

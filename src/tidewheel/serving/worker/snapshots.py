@@ -44,7 +44,10 @@ class SnapshotWatcher:
         """Look until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            await self.look(loop)
+            try:
+                await self.look(loop)
+            except Exception:  # a full disk, say: the present table stays, and the next look tries again
+                traceback.print_exc(file=sys.stderr)
             await asyncio.sleep(POLL_S)
 
     async def look(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -46,7 +46,12 @@ class OpenSegment:
         unnamed = self.path.with_suffix(".new")
         self._handle = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         fcntl.flock(self._handle, fcntl.LOCK_EX)
-        _reserve(self._handle, size_bytes, folder)
+        try:
+            _reserve(self._handle, size_bytes, folder)
+        except Unavailable:
+            unnamed.unlink()
+            os.close(self._handle)
+            raise
         self._map = mmap.mmap(self._handle, size_bytes)
         self._map[:FIRST_FRAME] = MAGIC
         self._words = memoryview(self._map).cast("Q")
@@ -116,7 +121,7 @@ def read_segment(segment: Segment, offset: int, limit: int) -> tuple[list[tuple[
 def seal_abandoned(folder: Path) -> list[str]:
     """Seal the open segments whose writer is gone, and return their stems."""
     stems = []
-    for path in sorted(folder.glob("*.open")):
+    for path in sorted([*folder.glob("*.open"), *folder.glob("*.new")]):
         try:
             handle = os.open(path, os.O_RDWR)
         except FileNotFoundError:
