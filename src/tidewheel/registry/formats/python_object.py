@@ -69,7 +69,8 @@ class PythonPredictor:
 def _project_by_value() -> Iterator[None]:
     modules = [module for module in list(sys.modules.values()) if _is_project_module(module)]
     already = cloudpickle.list_registry_pickle_by_value()
-    chosen = [module for module in modules if module.__name__ not in already]
+    # By name: a module may stand in sys.modules twice, as __main__ does where multiprocessing has been.
+    chosen = list({module.__name__: module for module in modules if module.__name__ not in already}.values())
     for module in chosen:
         cloudpickle.register_pickle_by_value(module)
     try:
