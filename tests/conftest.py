@@ -13,6 +13,7 @@ from tidewheel.base.clock import ReplayClock, SystemClock
 from tidewheel.storage import Metadata, schema, sqlite_url
 
 CI = os.environ.get("CI") == "true"
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # idle OpenMP threads must not spin beside the servers
 
 
 @pytest.fixture

@@ -115,6 +115,7 @@ def main() -> None:
     with open_platform(arguments.home) as platform:
         if arguments.project:
             platform.loop.declare(arguments.project)
+            platform.pipelines.warm(arguments.project)
         controller = Controller(platform)
         signal.signal(signal.SIGTERM, controller.stop)
         signal.signal(signal.SIGINT, controller.stop)

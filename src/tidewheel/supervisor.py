@@ -186,7 +186,8 @@ def addresses_of(home: Path) -> Addresses | None:
 
 
 def _children(home: Path, project: Path | None, settings: Settings, host: str, port: int) -> list[Child]:
-    environment = {"OMP_NUM_THREADS": "1", **os.environ, **settings.environment(), "TIDEWHEEL_HOME": str(home)}
+    # OpenMP's idle threads spin by default, which starves whoever shares the cores.
+    environment = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", **os.environ, **settings.environment(), "TIDEWHEEL_HOME": str(home)}
     server = [sys.executable, "-m", "tidewheel.server", "--home", str(home), "--host", host, "--port", str(port)]
     controller = [sys.executable, "-m", "tidewheel.controller", "--home", str(home)]
     if project is not None:

@@ -103,7 +103,7 @@ tw.Loop(
         tw.PredictionDrift(),
     ],
     retrain=[tw.on_alert(), tw.max_age("90d")],
-    gates=[tw.beats_champion("log_loss"), tw.no_slice_worse_than("zone", 0.05), tw.latency_p99("10ms")],
+    gates=[tw.beats_champion("log_loss"), tw.no_slice_worse_than("zone", 0.05), tw.latency_p99("25ms")],
     rollout=tw.Canary(
         shadow="30m",
         steps=[5, 25, 50, 100],
