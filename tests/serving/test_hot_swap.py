@@ -46,7 +46,7 @@ def test_swapping_versions_ten_times_a_second_fails_no_request(house):
     versions = [house.deploy(Adding(float(number))) for number in range(4)]
     group = house.start(workers=2)
     with Load(group) as load:
-        deadline, turn = time.monotonic() + 4, 0
+        deadline, turn = time.monotonic() + 3, 0
         while time.monotonic() < deadline:
             turn += 1
             new, old = versions[turn % 4], versions[(turn - 1) % 4]
@@ -54,7 +54,7 @@ def test_swapping_versions_ten_times_a_second_fails_no_request(house):
             load.stopping.wait(0.1)
         house.applied()
     assert set(load.statuses) == {200}
-    assert load.statuses[200] > 500
+    assert load.statuses[200] > 200
     assert load.values == {3.0, 4.0, 5.0, 6.0}
     predictions, _ = house.records()
     assert len(predictions) == load.statuses[200]

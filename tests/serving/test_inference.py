@@ -209,7 +209,7 @@ _BODIES = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(path=st.sampled_from(["surge", "priced"]), body=_BODIES)
 def test_no_body_makes_a_worker_fail_or_hang(shared, path, body):
     client = Client(shared.group)

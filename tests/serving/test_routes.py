@@ -1,5 +1,6 @@
 """Endpoints and routes: what is kept, journaled, published, and how workers follow."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -44,6 +45,20 @@ def test_setting_the_present_route_again_changes_nothing(house):
     before = house.serving.route("surge")
     assert house.serving.set_route("surge", {version.id: 100.0}) == before
     assert len(house.serving.history("surge")) == 2
+
+
+@dataclass(frozen=True)
+class UnitOfAnotherRoom:
+    entity: str
+    window_s: float
+
+
+def test_a_unit_of_another_room_is_taken_by_its_fields(house):
+    one, two = house.deploy(Adding(1.0)), house.register(Adding(2.0))
+    weights = {one.id: 50.0, two.id: 50.0}
+    first = house.serving.set_route("surge", weights, [], UnitOfAnotherRoom("zone", 3600.0))
+    assert first.unit == RoutingUnit("zone", 3600.0)
+    assert house.serving.set_route("surge", weights, [], UnitOfAnotherRoom("zone", 3600.0)) == first
 
 
 @pytest.mark.parametrize("weights", [{}, {"a": 50.0}, {"a": 150.0, "b": -50.0}, {"a": float("nan")}])
