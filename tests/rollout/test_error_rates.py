@@ -65,3 +65,11 @@ def test_a_bad_hour_of_the_whole_service_is_not_blamed_on_the_candidate() -> Non
 def test_an_evening_of_slow_answers_is_not_blamed_on_the_candidate() -> None:
     evening = Version(latency_ms=lambda rng, n, look: rng.lognormal(2.0 + (look > 10), 0.7, n))
     assert endings(GUARDED, evening, evening, looks=40, seeds=8).count(Move.ROLLBACK) <= most(GUARDED.alpha_harm, 8)
+
+
+def test_a_candidate_that_fails_now_and_then_is_not_promoted_before_that_is_proven() -> None:
+    # Five failures in a hundred are soon suspected and later proven; 200 requests a stage would else be over before.
+    plan = Canary(shadow=None, guardrails=("error_rate",)).plan()
+    failing = Version(fails=lambda look: 0.05)
+    moves = [walk(plan, Version(), failing, seed=seed, looks=300, per_look=100).move for seed in range(12)]
+    assert moves.count(Move.ROLLBACK) >= 11

@@ -15,13 +15,24 @@ from tidewheel.rollout.evidence import StageEvidence
 from tidewheel.rollout.guardrails import Guardrail
 from tidewheel.stats import failure_share_excess, quantile_above, quantile_worse, rate_above, rate_excess
 
+SUSPICION_NATS = 1.0
+"""Evidence of harm from which on a stage waits instead of advancing (odds of e to 1)."""
+
+UNFAIR_SHARE_NATS = 3.0
+"""The same for failures: the candidate has more than its share of them, and the margin is not clearly kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A guardrail or the goal, looked at: whether harm is proven, the sentence that says so, the numbers (JSON)."""
+    """A guardrail or the goal, looked at: whether harm is proven, the sentence that says so, the numbers (JSON).
+
+    `suspect` is a reason to wait, not a verdict: the evidence leans towards harm. Waiting costs time and no error, and
+    either the suspicion becomes proof or it fades.
+    """
 
     name: str
     broken: bool
+    suspect: bool
     sentence: str
     numbers: dict[str, Any]
 
@@ -41,14 +52,17 @@ def _check_errors(guardrail: Guardrail, here: StageEvidence, share_b: float, alp
     if guardrail.limit is None:
         # Both must be proven: failing more often by the margin (which takes rates as constant), and having more than
         # its share of the failures (which holds while the whole service has a bad hour).
+        excess = rate_excess(champion, candidate, margin=guardrail.margin, alpha=alpha).log_e
         share = failure_share_excess(
             failures_a=champion.failures, failures_b=candidate.failures, share_b=share_b, alpha=alpha
-        )
-        log_e = min(rate_excess(champion, candidate, margin=guardrail.margin, alpha=alpha).log_e, share.log_e)
+        ).log_e
+        log_e = min(excess, share)
+        suspect = share >= UNFAIR_SHARE_NATS and excess > -UNFAIR_SHARE_NATS
         seen = f"{champion.rate:.2%} ({champion.failures} of {champion.n:,})"
         against = f"more than {guardrail.margin:.2%} above the champion's {seen}"
     else:
         log_e = rate_above(candidate, limit=guardrail.limit, alpha=alpha).log_e
+        suspect = log_e >= SUSPICION_NATS
         against = f"above the limit of {guardrail.limit:.2%}"
     found = f"The candidate fails in {candidate.rate:.2%} of requests ({candidate.failures} of {candidate.n:,})"
     numbers = {
@@ -57,7 +71,7 @@ def _check_errors(guardrail: Guardrail, here: StageEvidence, share_b: float, alp
         "limit": guardrail.limit,
         "margin": guardrail.margin if guardrail.limit is None else None,
     }
-    return _check(guardrail, found, against, log_e, alpha, numbers)
+    return _check(guardrail, found, against, log_e, suspect, alpha, numbers)
 
 
 def _check_latency(guardrail: Guardrail, q: float, here: StageEvidence, alpha: float) -> Check:
@@ -80,18 +94,24 @@ def _check_latency(guardrail: Guardrail, q: float, here: StageEvidence, alpha: f
         "factor": guardrail.factor if guardrail.limit is None else None,
         "floor_ms": guardrail.floor_ms if guardrail.limit is None else None,
     }
-    return _check(guardrail, found, against, log_e, alpha, numbers)
+    return _check(guardrail, found, against, log_e, log_e >= SUSPICION_NATS, alpha, numbers)
 
 
 def _check(
-    guardrail: Guardrail, found: str, against: str, log_e: float, alpha: float, numbers: dict[str, Any]
+    guardrail: Guardrail,
+    found: str,
+    against: str,
+    log_e: float,
+    suspect: bool,
+    alpha: float,
+    numbers: dict[str, Any],
 ) -> Check:
     needed = -math.log(alpha)
     broken = log_e >= needed
-    verdict = f"{'proven' if broken else 'not proven'} to be {against}"
+    verdict = f"{'proven' if broken else 'suspected' if suspect else 'not proven'} to be {against}"
     sentence = f"{found}, {verdict}: evidence {log_e:.1f} of {needed:.1f} nats (alpha {alpha:.2g})."
-    evidence = {"log_e": finite(log_e), "log_e_needed": needed, "alpha": alpha}
-    return Check(guardrail.name, broken, sentence, {**numbers, **evidence})
+    evidence = {"log_e": finite(log_e), "log_e_needed": needed, "alpha": alpha, "suspect": suspect}
+    return Check(guardrail.name, broken, suspect, sentence, {**numbers, **evidence})
 
 
 def _ms(value: float) -> str:

@@ -56,7 +56,7 @@ def check_goal(plan: Plan, goal: Goal, canaries: Sequence[StageEvidence], alpha_
         "units": harm.n,
         "by_stage": [_stratum_numbers(stratum, sign) for stratum in strata],
     }
-    return Check(f"goal:{goal.key}", harm.upper < 0, _sentence(plan, numbers), numbers)
+    return Check(f"goal:{goal.key}", harm.upper < 0, False, _sentence(plan, numbers), numbers)
 
 
 def _sentence(plan: Plan, numbers: dict[str, Any]) -> str:

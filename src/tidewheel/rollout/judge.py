@@ -2,8 +2,8 @@
 
 In this order, at every look:
 1. a guardrail is proven broken, or the goal proven worse     -> rollback, at once
-2. the stage has its minimum of evidence                      -> advance; in the last stage promote, as soon as the goal
-                                                                 is proven not worse than the margin
+2. the stage has its minimum of evidence, and no guardrail    -> advance; in the last stage promote, as soon as the goal
+   is even suspected of being broken                             is proven not worse than the margin
 3. the stage has lasted longer than `max_stage`               -> rollback, inconclusive
 4. otherwise                                                  -> hold
 
@@ -65,6 +65,8 @@ def _rule(
     if broken:
         return Move.ROLLBACK, broken.sentence
     missing = _missing(plan, stage, here, waited_s)
+    suspect = next((check for check in checks if check.suspect), None)
+    missing = missing or (suspect.sentence if suspect else "")
     if not missing and stage < plan.stage_count - 1:
         return Move.ADVANCE, f"The {plan.stage_name(stage)} has the evidence it needs, and nothing is proven bad."
     if not missing and goal is None:
