@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tidewheel.base.clock import SystemClock
-from tidewheel.storage import Metadata, open_backend, schema, sqlite_url
+from tidewheel.storage import Metadata, open_backend
 from tidewheel.storage.predictions import Label, Prediction, PredictionLog, PredictionWriter
 from tidewheel.storage.predictions.frames import frame_bytes, walk_frames
 from tidewheel.storage.predictions.segments import OpenSegment
@@ -31,11 +29,8 @@ def prediction(number: int, *, arm: str = "live", name: str = "p") -> Prediction
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[PredictionLog]:
-    metadata = Metadata(sqlite_url(tmp_path / "meta.db"), SystemClock())
-    schema.create_all(metadata.engine)
-    yield PredictionLog(tmp_path / "predictions", metadata, open_backend("tables", f"file://{tmp_path}/tables"))
-    metadata.close()
+def log(tmp_path: Path, metadata: Metadata) -> PredictionLog:
+    return PredictionLog(tmp_path / "predictions", metadata, open_backend("tables", f"file://{tmp_path}/tables"))
 
 
 @pytest.fixture

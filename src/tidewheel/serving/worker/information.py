@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from typing import Any
 
 import msgspec
 
-import tidewheel
 from tidewheel.base.errors import NotFound
 from tidewheel.serving.worker.endpoints import LoadedEndpoint
 from tidewheel.serving.worker.http_protocol import Exchange
@@ -25,8 +25,7 @@ class Information:
 
     def server(self, exchange: Exchange) -> None:
         """`GET /v2`"""
-        version = getattr(tidewheel, "__version__", "")
-        exchange.answer(200, _encode({"name": "tidewheel", "version": version, "extensions": []}))
+        exchange.answer(200, _encode({"name": "tidewheel", "version": metadata.version("tidewheel"), "extensions": []}))
 
     def live(self, exchange: Exchange) -> None:
         """`GET /v2/health/live`"""
