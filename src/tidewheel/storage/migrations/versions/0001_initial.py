@@ -77,7 +77,7 @@ def upgrade() -> None:
         sa.Column("sources", sa.Text(), nullable=False),
         sa.Column("plan_digest", sa.Text(), nullable=False),
         sa.Column("created_at_us", sa.BigInteger(), nullable=False),
-        sa.Column("applied_at_us", sa.BigInteger(), nullable=False),
+        sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name", "hash", name=op.f("pk_features_sets")),
     )
     op.create_index("ix_features_sets_hash", "features_sets", ["hash"], unique=False)
