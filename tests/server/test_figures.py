@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidewheel.server.pages.figures import change, figure, milliseconds, moment, percent
+from tidewheel.server.pages.figures import change, figure, milliseconds, moment, percent, timed
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,17 @@ def test_shares_and_moments() -> None:
     assert moment(at) == (
         '<time datetime="2026-01-31T06:00:00.000Z" title="2026-01-31 06:00:00 UTC">2026-01-31 06:00:00 UTC</time>'
     )
+
+
+def test_instants_in_a_text_become_times_and_the_rest_stays_text() -> None:
+    written = timed("<b> since 2026-03-04 09:10 UTC & 2026-03-04 09:10:07.5+00:00, not 2026-03-04 09:10")
+    assert written.count("<time ") == 2
+    assert 'datetime="2026-03-04T09:10:00.000Z"' in written
+    assert 'datetime="2026-03-04T09:10:07.000Z"' in written
+    assert written.startswith("&lt;b&gt; since")
+    assert written.endswith(", not 2026-03-04 09:10")
+
+
+@given(st.text())
+def test_any_text_can_be_shown(text: str) -> None:
+    assert "<script" not in timed(text + "<script>")

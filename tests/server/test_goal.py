@@ -6,18 +6,20 @@ import numpy as np
 import pytest
 
 from tidewheel.rollout import Canary
-from tidewheel.rollout.evidence import StageEvidence
+from tidewheel.rollout.evidence import ArmEvidence, StageEvidence
 from tidewheel.rollout.judge import judge
 from tidewheel.server.pages.goal import goal_of
+from tidewheel.stats import RateCounts, RatioMoments
 
 
 def evidence(champion: float, candidate: float, units: int, seed: int = 7) -> StageEvidence:
-    stage, draw = StageEvidence(), np.random.default_rng(seed)
-    for arm, mean in ((stage.champion, champion), (stage.candidate, candidate)):
-        arm.add_requests([200] * units, [1.0] * units)
-        for value in draw.normal(mean, 1.0, units):
-            arm.add_unit((0.0, 0), (float(value), 1))
-    return stage
+    draw = np.random.default_rng(seed)
+
+    def arm(mean: float) -> ArmEvidence:
+        goal = RatioMoments.of(draw.normal(mean, 1.0, units), np.ones(units))
+        return ArmEvidence(requests=RateCounts(units, 0), goal=goal, labelled=units)
+
+    return StageEvidence(arm(champion), arm(candidate))
 
 
 @pytest.mark.parametrize(("champion", "candidate"), [(10.0, 11.0), (10.0, 9.0), (-10.0, -9.0)])

@@ -55,7 +55,7 @@ def test_a_rollout_shows_its_arms_its_verdict_and_its_story(platform: Platform, 
     ]
     assert view.contest is not None
     assert (view.contest.running, view.contest.goal, view.contest.estimate) == (True, "value", None)
-    assert view.timeline[0].title.startswith("version 2 begins its rollout")
+    assert view.timeline[0].title.startswith("Version 2 begins its rollout")
     html = page(view)
     assert "25\N{NO-BREAK SPACE}%" in html
     assert new.id not in view.timeline[0].title

@@ -41,16 +41,42 @@ def test_a_rollback_says_which_version_why_and_on_which_evidence(metadata: Metad
         "move": "rollback",
         "stage": "canary 5 %",
         "reason": "value per prediction is 6.7 against 7.3: proven worse.",
-        "evidence": {"waited_s": 90.0, "checks": {"goal:value": {"gain_at_most": -0.12, "broken": True}}, "none": None},
+        "evidence": {
+            "waited_s": 90.0,
+            "checks": {"goal:value": {"gain_at_most": -0.12, "broken": True, "says": "value is 6.7: proven worse."}},
+            "arms": {"candidate": {"requests": 1200, "errors": 0, "latency_p99_ms": 2.5, "labelled": 800}},
+            "agreement": None,
+        },
     }
     write(metadata, "rollout.decision.made", "decision:dec_1", facts)
     (event,) = tell(newest(metadata), _NAMES)
     assert (event.lane, event.outcome) == ("rollout", "bad")
-    assert event.title.startswith("version 2 is rolled back after canary 5 %: value per prediction is 6.7")
+    assert event.title.startswith("Version 2 is rolled back after canary 5 %: value per prediction is 6.7")
     shown = dict(event.facts)
-    assert shown["evidence · checks · goal:value · gain at most"] == "−0.12"
-    assert shown["evidence · waited s"] == "1m 30s"
-    assert not any("none" in label for label in shown)
+    assert shown["goal:value"] == "value is 6.7: proven worse."
+    assert shown["candidate"] == "1,200 requests, 0 failed, p99 2.50 ms, 800 labelled with mean –"
+    assert shown["in this stage for"] == "1m 30s"
+
+
+def test_an_alert_shows_its_evidence_and_what_shifted(metadata: Metadata) -> None:
+    shifted = [{"name": "accept_rate_1h", "effect": 1.78, "unit": "sd", "log_evidence": 31.5}]
+    facts = {"summary": "p_accept is too high", "log_evidence": 22.1, "log_threshold": 16.8, "shifted": shifted}
+    write(metadata, "monitoring.alert.raised", "alert:a1", {**facts, "change_at": "2026-03-04 09:10:00+00:00"})
+    (event,) = tell(newest(metadata), {})
+    assert (event.lane, event.title) == ("drift", "p_accept is too high")
+    assert dict(event.facts) == {
+        "evidence": "22.1 of 16.8 nats",
+        "since": "2026-03-04 09:10:00+00:00",
+        "accept_rate_1h": "1.78 sd, evidence 31.5",
+    }
+
+
+def test_a_turn_shows_what_each_gate_said(metadata: Metadata) -> None:
+    verdict = {"gate": "latency_p99(10ms)", "passed": False, "summary": "p99 22 ms is over 10 ms", "evidence": {}}
+    facts = {"state": "rejected", "outcome": "latency_p99(10ms) said no", "verdicts": [verdict]}
+    write(metadata, "loop.turn.ended", "turn:t1", facts)
+    (event,) = tell(newest(metadata), {})
+    assert (event.outcome, event.facts) == ("bad", (("latency_p99(10ms)", "said no: p99 22 ms is over 10 ms"),))
 
 
 def test_an_event_points_to_its_cause_when_that_is_on_the_page(metadata: Metadata) -> None:

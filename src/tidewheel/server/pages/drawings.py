@@ -61,13 +61,11 @@ def evidence(monitor: MonitorView) -> Markup:
 
 
 def effect_bar(effect: float, largest: float) -> Markup:
-    """A bar from the middle: to the right for more, to the left for less."""
-    half = 50 * min(1.0, abs(effect) / largest) if largest else 0.0
-    left = 50.0 if effect >= 0 else 50.0 - half
+    """A bar as long as the effect is large."""
+    width = 100 * min(1.0, effect / largest) if largest else 0.0
     return Markup(
-        '<svg class="effect-bar" aria-hidden="true"><line class="zero" x1="50%" x2="50%" y1="0" y2="14"/>'
-        '<rect x="{}%" width="{}%" y="2" height="10" rx="2"/></svg>'
-    ).format(plain(left), plain(half))
+        '<svg class="effect-bar" aria-hidden="true"><rect width="{}%" y="2" height="10" rx="2"/></svg>'
+    ).format(plain(width))
 
 
 def lanes(timeline: Sequence[EventView]) -> Markup:

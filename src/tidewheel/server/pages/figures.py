@@ -6,12 +6,16 @@ Pure; installed as Jinja filters by `render.py`. What is not known is an en dash
 from __future__ import annotations
 
 import math
+import re
 from datetime import UTC, datetime
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 UNKNOWN = "–"
 _MINUS = "−"
+_INSTANT = re.compile(
+    r"\b(?P<day>\d{4}-[01]\d-[0-3]\d)[ T](?P<time>[0-2]\d:[0-5]\d(?::[0-5]\d)?)(?:\.\d+)?(?P<zone> UTC|Z|\+00:00)"
+)
 
 
 def known(value: float | None) -> bool:
@@ -71,6 +75,17 @@ def iso(at: datetime) -> str:
 def utc(at: datetime) -> str:
     """An instant as text for a reader without JavaScript."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def timed(text: str) -> Markup:
+    """A text whose instants (``2026-03-04 09:10 UTC``) become `<time>`, so that each reader sees them in their zone."""
+    parts, end = [], 0
+    for match in _INSTANT.finditer(text):
+        zone = "+00:00" if match["zone"].strip() in {"UTC", "Z"} else match["zone"]
+        at = datetime.fromisoformat(f"{match['day']}T{match['time']}{zone}")
+        parts += [escape(text[end : match.start()]), moment(at)]
+        end = match.end()
+    return Markup("").join([*parts, escape(text[end:])])
 
 
 def moment(at: datetime) -> Markup:

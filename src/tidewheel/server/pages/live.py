@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tidewheel.storage import Entry
 
 _KEPT_S = 0.5
-_EVENTS = 40
+_EVENTS = 30
 _ENTRIES = 400
 
 

@@ -15,6 +15,7 @@ from tidewheel.server.pages import drawings, figures
 from tidewheel.server.pages.assets import asset
 from tidewheel.server.pages.view import Chart, LiveView
 
+_CUT = 3.0  # beyond this many thresholds it does not matter how many
 FOLDER = Path(__file__).parent
 SECTIONS: dict[str, str] = {"state": "1s", "traffic": "1s", "contest": "2s", "drift": "2s", "timeline": "1s"}
 
@@ -32,7 +33,7 @@ def section(view: LiveView, name: str) -> tuple[Markup, str]:
     body = environment.get_template(f"{name}.html").render(
         view=view,
         drift_chart=_drift_chart(view),
-        bar=lambda effect: drawings.effect_bar(effect, largest),
+        bar=lambda effect: drawings.effect_bar(abs(effect), largest),
     )
     etag = hash_bytes(body.encode())[:16]
     query = f"?loop={quote(view.loop.name)}" if view.loop else ""
@@ -60,7 +61,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    written = ("figure", "count", "percent", "change", "milliseconds", "plain", "iso", "utc", "moment")
+    written = ("figure", "count", "percent", "change", "milliseconds", "plain", "iso", "utc", "moment", "timed")
     environment.filters.update({name: getattr(figures, name) for name in written})
     drawn = {kind.__name__: kind for kind in (drawings.interval, drawings.evidence, drawings.lanes, drawings.plot)}
     environment.globals.update(drawn, asset=asset, lane_names=drawings.LANES)
@@ -68,7 +69,7 @@ def _environment() -> Environment:
 
 
 def _drift_chart(view: LiveView) -> Chart | None:
-    """All monitors in one chart: evidence as a part of each threshold, over the union of their instants."""
+    """All monitors in one chart: evidence in thresholds, over the union of their instants, held in between."""
     charts = [(monitor, monitor.chart) for monitor in view.monitors if monitor.chart and monitor.threshold]
     if not charts:
         return None
@@ -77,6 +78,9 @@ def _drift_chart(view: LiveView) -> Chart | None:
     for monitor, chart in charts:
         level = monitor.threshold or 1.0
         known = dict(zip(chart.x, chart.curves[0].values, strict=True))
-        values = tuple(None if (value := known.get(at)) is None else value / level for at in x)
-        curves.append(replace(chart.curves[0], label=monitor.name, values=values))
+        values, last = [], None
+        for at in x:
+            last = known.get(at, last)
+            values.append(None if last is None else min(last / level, _CUT))
+        curves.append(replace(chart.curves[0], label=monitor.name, values=tuple(values)))
     return Chart(id="drift", x=x, curves=tuple(curves), x_is_time=True, rule=1.0, rule_label="the threshold")

@@ -9,11 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Literal
 
-from tidewheel.base.units import format_duration
-from tidewheel.server.pages.figures import figure
+from tidewheel.server.pages.evidence import Facts, alert_facts, decision_facts, flat_facts, turn_facts
 from tidewheel.server.pages.view import EventView, Lane
 from tidewheel.storage import Entry
 
@@ -31,6 +29,8 @@ SILENT = (
     "loop.champion.followed",
     "features.view.",
     "pipelines.run.queued",
+    "pipelines.run.started",
+    "pipelines.run.succeeded",
     "pipelines.step.",
     "governance.",
     "costs.",
@@ -43,8 +43,8 @@ _LANES: dict[str, Lane] = {
     "serving": "rollout",
     "supervisor": "incident",
 }
-_MAX_FACTS = 24
-_MAX_TEXT = 200
+_MAX_FACTS = 14
+_TURN = re.compile(r" turn_[0-9a-z]{26}")
 _VERSION = re.compile(r"ver_[0-9a-z]{26}")
 
 
@@ -55,6 +55,7 @@ class Story:
     lane: Lane
     title: Callable[[Entry], str]
     outcome: Outcome | Callable[[Data], Outcome] = ""
+    facts: Callable[[Data], Facts] = flat_facts
 
 
 def tell(entries: Sequence[Entry], names: Mapping[str, str]) -> tuple[EventView, ...]:
@@ -77,9 +78,9 @@ def _event(entry: Entry, names: Mapping[str, str], numbers: Mapping[str, int]) -
         id=entry.id,
         at=entry.at,
         lane=story.lane,
-        title=_named(story.title(entry), names),
+        title=_sentence(_named(story.title(entry), names)),
         outcome=outcome,
-        facts=tuple((label, _named(text, names)) for label, text in _facts(entry.data))[:_MAX_FACTS],
+        facts=tuple((label, _named(text, names)) for label, text in story.facts(entry.data))[:_MAX_FACTS],
         actor=entry.actor,
         kind=entry.kind,
         cause_seq=numbers.get(entry.cause or ""),
@@ -119,29 +120,8 @@ def _named(text: str, names: Mapping[str, str]) -> str:
     return _VERSION.sub(lambda match: names.get(match[0], match[0]), text)
 
 
-def _facts(data: Data, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """The figures of an entry, flattened; what is empty is left out."""
-    for key, value in data.items():
-        label = f"{prefix}{key.replace('_', ' ')}"
-        if isinstance(value, Mapping):
-            yield from _facts(value, f"{label} · ")
-        elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
-            for number, item in enumerate(value[:6], 1):
-                yield from _facts(item, f"{item.get('name') or item.get('gate') or f'{label} {number}'} · ")
-        elif (text := _text(key, value)) != "":
-            yield label, text
-
-
-def _text(key: str, value: Any) -> str:
-    if value is None or value == []:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return format_duration(value) if key.endswith("_s") and value else figure(float(value))
-    if isinstance(value, list):
-        return ", ".join(str(item) for item in value[:8])[:_MAX_TEXT]
-    return str(value)[:_MAX_TEXT]
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] if text.startswith(("version ", "the ")) else text
 
 
 # How each kind is told ----------------------------------------------------------------------------------------------
@@ -150,7 +130,8 @@ def _text(key: str, value: Any) -> str:
 def _decided(entry: Entry) -> str:
     data = entry.data
     move = {"advance": "goes on", "promote": "is promoted", "rollback": "is rolled back", "abort": "is stopped"}
-    return f"{data['candidate_version']} {move.get(data['move'], data['move'])} after {data['stage']}: {data['reason']}"
+    stage = data.get("evidence", {}).get("stage", data["stage"])
+    return f"{data['candidate_version']} {move.get(data['move'], data['move'])} after {stage}: {data['reason']}"
 
 
 def _decision_outcome(data: Data) -> Outcome:
@@ -181,24 +162,32 @@ def _id(entry: Entry) -> str:
 
 
 def _committed(entry: Entry) -> str:
-    return f"{_id(entry)}: {entry.data.get('rows', 0):,} rows, {entry.data.get('operation', 'written')}"
+    told = {"append": "appended", "overwrite": "written anew"}
+    operation = str(entry.data.get("operation", "written"))
+    return f"{_id(entry)}: {entry.data.get('rows', 0):,} rows {told.get(operation, operation)}"
 
 
 def _pipeline(verb: str) -> Callable[[Entry], str]:
     return lambda entry: f"The pipeline {entry.data.get('pipeline', _id(entry))} {verb}"
 
 
-def _since(entry: Entry) -> str:
-    change_at = entry.data.get("change_at")
-    when = f", since {datetime.fromisoformat(change_at):%Y-%m-%d %H:%M} UTC" if isinstance(change_at, str) else ""
-    return f"{entry.data.get('summary', 'A monitor fired')}{when}"
+def _alerted(entry: Entry) -> str:
+    return str(entry.data.get("summary") or "A monitor fired")
+
+
+def _resolved(entry: Entry) -> str:
+    return f"Alert resolved: {_TURN.sub('', str(entry.data.get('resolution', '')))}"
+
+
+def _turn_started(entry: Entry) -> str:
+    return f"A new model is wanted: {entry.data.get('reason', '')}"
 
 
 STORIES: dict[str, Story] = {
     "rollout.rollout.started": Story(
         "rollout", lambda e: f"{e.data['candidate_version']} begins its rollout: {e.data.get('plan', '')}"
     ),
-    "rollout.decision.made": Story("rollout", _decided, _decision_outcome),
+    "rollout.decision.made": Story("rollout", _decided, _decision_outcome, decision_facts),
     "rollout.rollout.promoted": Story(
         "rollout", lambda e: f"{e.data['candidate_version']} has all the traffic", "good"
     ),
@@ -206,19 +195,18 @@ STORIES: dict[str, Story] = {
         "incident", lambda e: f"{e.data['candidate_version']} rolled back, {e.data['champion_version']} answers", "bad"
     ),
     "rollout.rollout.aborted": Story("incident", lambda e: f"{e.data['candidate_version']} stopped by hand", "bad"),
-    "monitoring.alert.raised": Story("drift", _since, "bad"),
-    "monitoring.alert.resolved": Story("drift", lambda e: f"Alert resolved: {e.data.get('resolution', '')}"),
+    "monitoring.alert.raised": Story("drift", _alerted, "bad", alert_facts),
+    "monitoring.alert.resolved": Story("drift", _resolved),
     "monitoring.alert.acknowledged": Story("drift", lambda _: "Alert acknowledged"),
     "loop.loop.declared": Story("model", lambda e: f"The loop {_id(e)} was declared"),
-    "loop.turn.started": Story("model", lambda e: f"A new model is wanted: {e.data.get('reason', '')}"),
-    "loop.turn.moved": Story("model", _turn_moved),
-    "loop.turn.ended": Story("model", _turn_ended, _turn_outcome),
+    "loop.turn.started": Story("model", _turn_started, facts=turn_facts),
+    "loop.turn.moved": Story("model", _turn_moved, facts=turn_facts),
+    "loop.turn.ended": Story("model", _turn_ended, _turn_outcome, turn_facts),
+    "features.set.applied": Story("data", lambda e: f"The feature set {_id(e).partition('@')[0]} was applied"),
     "data.commit.made": Story("data", _committed),
     "data.tag.set": Story("data", lambda e: f"{_id(e)}: {e.data['tag']} now names version {e.data['number']}"),
     "data.contract.set": Story("data", lambda e: f"{_id(e)} has a new contract"),
-    "pipelines.run.started": Story("model", _pipeline("began")),
     "pipelines.run.resumed": Story("incident", _pipeline("was taken up again after its process had died"), "bad"),
-    "pipelines.run.succeeded": Story("model", _pipeline("finished")),
     "pipelines.run.failed": Story("incident", _pipeline("failed"), "bad"),
     "pipelines.run.cancelled": Story("model", _pipeline("was cancelled")),
     "registry.version.registered": Story("model", lambda e: f"{_id(e)} of {e.data.get('model', 'a model')} registered"),

@@ -8,6 +8,7 @@
 
   // Times ---------------------------------------------------------------------------------------------------------
   const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const dayHour = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "numeric" });
   const minute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
   const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
   const localise = (within) => {
@@ -15,9 +16,10 @@
     for (const time of all("time[datetime]", within)) {
       const at = new Date(time.dateTime);
       const date = day.format(at);
-      const withDay = !time.closest(".events") || date !== shown;
-      time.textContent = withDay ? `${date}, ${clock.format(at)}` : clock.format(at);
-      if (time.closest(".events")) shown = date;
+      const listed = time.parentElement.matches(".event");
+      const hour = (listed || time.closest(".link") ? clock : minute).format(at);
+      time.textContent = listed && date === shown ? hour : `${date}, ${hour}`;
+      if (listed) shown = date;
     }
   };
   document.getElementById("zone").textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -57,9 +59,9 @@
       series.push({ label: "line", stroke: ink("--muted"), width: 1, dash: [4, 4], class: "unlisted", points: { show: false } });
     const axis = { stroke: ink("--muted"), grid: { stroke: ink("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
     return {
-      width, height: 200, series, bands,
+      width, height: 200, series, bands, padding: [null, 28, null, null],
       scales: { x: { time: points.time }, y: { range: (_, min, max) => uPlot.rangeNum(Math.min(min, 0), Math.max(max, 0), 0.1, true) } },
-      axes: [points.time ? { ...axis, space: 72, values: timeTicks } : axis, { ...axis, size: 56, values: (_, ticks) => ticks.map(write(points.unit)) }],
+      axes: [points.time ? { ...axis, space: 84, values: timeTicks } : axis, { ...axis, size: 56, values: (_, ticks) => ticks.map(write(points.unit)) }],
       legend: { live: true }, cursor: { drag: { x: false, y: false } },
     };
   };
@@ -68,7 +70,7 @@
   const tellLast = (plot) => setTimeout(() => plot.cursor.idx == null && plot.setLegend({ idx: plot.data[0].length - 1 }));
   const timeTicks = (plot, ticks) => {
     const days = plot.scales.x.max - plot.scales.x.min > 2 * 86400;
-    return ticks.map((at) => (days ? day : plot.scales.x.max - plot.scales.x.min > 300 ? minute : clock).format(at * 1000));
+    return ticks.map((at) => (days ? dayHour : plot.scales.x.max - plot.scales.x.min > 300 ? minute : clock).format(at * 1000));
   };
   const shapeOf = (points) => points.curves.map((curve) => curve.label + (curve.low ? "~" : "")).join("|") + points.rule;
   const draw = (within) => {
@@ -105,7 +107,7 @@
   let open = [];
   const announce = document.getElementById("announce");
   const sentence = () => document.querySelector("[data-announce]")?.textContent ?? "";
-  let said = sentence();
+  let said;
   document.body.addEventListener("htmx:beforeSwap", () => (open = all("details[open]").map((details) => details.id)));
   document.body.addEventListener("htmx:afterSettle", (event) => {
     const section = document.getElementById(event.detail.elt.id) ?? document;
@@ -132,4 +134,5 @@
 
   localise(document);
   draw(document);
+  said = sentence();
 })();
