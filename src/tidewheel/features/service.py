@@ -59,7 +59,7 @@ class Features:
             created_at=self._clock.now(),
         )
         with self._metadata.change() as change:
-            store.save_set(change.connection, record, self._clock.now_us())
+            store.save_set(change.connection, record)
             facts = {"hash": record.hash, "features": record.names, "views": record.views}
             inputs = [f"dataset:{source}" for source in sources]
             change.emit("features.set.applied", record.node, facts, inputs=inputs)
@@ -138,14 +138,14 @@ class Features:
     def push(self, name: str, rows: list[dict[str, Any]]) -> PushResult:
         """Count events into a view's online values at once; instants are ISO 8601 or microseconds since 1970.
 
+        If the view has had several definitions, the events are counted for each and the newest one's result is told.
         From the first push on, pushes are what the view is fed by, and materialisation fills in only what lies before.
         """
         if len(rows) > _MOST_ROWS:
             raise TooLarge(f"{len(rows)} rows were pushed at once.", fix=f"Push at most {_MOST_ROWS}.")
-        views = [view for view in self._views() if view.name == name]
-        if not views:
+        results = [push_rows(self._online, view, rows) for view in self._views() if view.name == name]
+        if not results:
             raise NotFound(f"There is no feature view {name!r}.", fix="Apply a feature set that has it.")
-        results = [push_rows(self._online, view, rows) for view in views]
         return results[0]
 
     @door("POST", "/features/sets/{name}/materialize")
@@ -154,7 +154,7 @@ class Features:
         return self._fill(self.load(self.show(name).hash).views, until)
 
     def materialize_all(self) -> list[Filling]:
-        """Fill the views of all feature sets, each as applied last, as far as their datasets are there."""
+        """Fill the views of all feature sets, in all their definitions, as far as their datasets are there."""
         known = {summary.name for summary in self._data.ls()}
         return self._fill([view for view in self._views() if view.source.name in known], None)
 
@@ -173,6 +173,9 @@ class Features:
         return done
 
     def _views(self) -> list[FeatureView]:
-        """The different definitions of views that are in use."""
-        views = [view for record in self.ls() for view in self.load(record.hash).views]
+        """The different definitions of views, also those of older sets: a model in service may have been trained on
+        one."""
+        with self._metadata.read() as connection:
+            records = store.list_sets(connection)
+        views = [view for record in records for view in self.load(record.hash).views]
         return list({view.hash: view for view in views}.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, Index, Row, Table, Text, delete, insert, select
+from sqlalchemy import BigInteger, Column, Connection, Index, Row, Table, Text, delete, func, insert, select
 
 from tidewheel.base.units import from_us, to_us
 from tidewheel.features.records import FeatureSetRecord, Filling
@@ -22,7 +22,7 @@ sets = Table(
     Column("sources", Json, nullable=False),
     Column("plan_digest", Text, nullable=False),
     Column("created_at_us", BigInteger, nullable=False),
-    Column("applied_at_us", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
     Index("ix_features_sets_hash", "hash"),
 )
 fillings = Table(
@@ -52,11 +52,12 @@ def find_set(connection: Connection, set_hash: str) -> FeatureSetRecord | None:
 def list_sets(connection: Connection, name: str | None = None) -> list[FeatureSetRecord]:
     """All definitions, or those of one set, the one applied last first."""
     query = select(sets) if name is None else select(sets).where(sets.c.name == name)
-    return [_record(row) for row in connection.execute(query.order_by(sets.c.name, sets.c.applied_at_us.desc()))]
+    return [_record(row) for row in connection.execute(query.order_by(sets.c.name, sets.c.revision.desc()))]
 
 
-def save_set(connection: Connection, record: FeatureSetRecord, applied_at_us: int) -> None:
+def save_set(connection: Connection, record: FeatureSetRecord) -> None:
     """Make a definition the one of its set."""
+    newest = connection.execute(select(func.max(sets.c.revision)).where(sets.c.name == record.name)).scalar()
     connection.execute(delete(sets).where(sets.c.name == record.name, sets.c.hash == record.hash))
     connection.execute(
         insert(sets).values(
@@ -69,7 +70,7 @@ def save_set(connection: Connection, record: FeatureSetRecord, applied_at_us: in
             sources=record.sources,
             plan_digest=record.plan_digest,
             created_at_us=to_us(record.created_at),
-            applied_at_us=applied_at_us,
+            revision=(newest or 0) + 1,
         )
     )
 
