@@ -12,7 +12,7 @@ from tests.features.memory_store import MemoryKeyValue
 from tidewheel.base.errors import NotFound
 from tidewheel.data import dataset
 from tidewheel.features import Features, FeatureSet, FeatureView, count, on_demand, pickling
-from tidewheel.storage import Metadata
+from tidewheel.storage import KeyValue, Metadata
 from tidewheel.storage.journal import read_entries
 
 PROJECT = '''
@@ -107,7 +107,7 @@ def test_another_process_loads_a_plan_by_its_hash(
         other.show("absent")
 
 
-def test_a_push_counts_for_every_definition_of_its_view(features: Features) -> None:
+def test_a_push_counts_for_every_definition_of_its_view(features: Features, online: KeyValue) -> None:
     def demand(window: str) -> FeatureSet:
         view = FeatureView(
             "demand", entity="zone", source=dataset("rides"), timestamp="at", every="5m", features={"n": count(window)}
@@ -119,5 +119,4 @@ def test_a_push_counts_for_every_definition_of_its_view(features: Features) -> N
     features.push("demand", [{"zone": "a", "at": 0}])
     features.push("demand", [{"zone": "a", "at": 6 * minute_us}, {"zone": "a", "at": 11 * minute_us}])
     plans = [features.load(found) for found in hashes]
-    online = features._online
     assert [plan.online(online, {"zone": ["a"]}, {}, 15 * minute_us)[0, 0] for plan in plans] == [1, 2]
