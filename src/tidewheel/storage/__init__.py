@@ -1,17 +1,39 @@
-"""Floor 1: where state lives. Metadata, journal, blobs, tables, key-value, leases and mapped log segments.
+"""Floor 1: where state lives. Metadata, journal, blobs, tables, key-value, leases and the prediction log.
 
-Verbs: `Metadata.read | change | record`, `Change.emit`, `Leases.acquire | renew | release`, `open_backend`, and those
-of the contracts (`contracts.py`). Owns `journal_entries`, `journal_edges`, `storage_leases`. Emits nothing of its
-own: rooms emit through `Change`. Reads no events.
+Verbs: `Metadata.read | change | record`, `Change.emit`, `Leases.acquire | renew | release`, `open_backend`, and those of
+the contracts (`contracts.py`). Owns `journal_entries`, `journal_edges`, `storage_leases`, `storage_log_cursors` and
+`storage_log_segments`. Emits nothing of its own: rooms emit through `Change`. Reads no events.
+
+Names are loaded when used: an inference worker needs the prediction log and none of SQLAlchemy or pyarrow.
 """
 
-from tidewheel.storage.backends import open_backend
-from tidewheel.storage.contracts import Blobs, KeyValue, Tables, TableVersion
-from tidewheel.storage.journal import Entry, acting
-from tidewheel.storage.leases import Lease, Leases
-from tidewheel.storage.metadata import Change, Metadata, sqlite_url
-from tidewheel.storage.schema import Json, schema
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from tidewheel.storage.backends import open_backend
+    from tidewheel.storage.contracts import Blobs, KeyValue, Tables, TableVersion
+    from tidewheel.storage.journal import Entry, acting
+    from tidewheel.storage.leases import Lease, Leases
+    from tidewheel.storage.metadata import Change, Metadata, sqlite_url
+    from tidewheel.storage.metadata_schema import Json, schema
+
+_HOMES = {
+    "Blobs": "contracts",
+    "Change": "metadata",
+    "Entry": "journal",
+    "Json": "metadata_schema",
+    "KeyValue": "contracts",
+    "Lease": "leases",
+    "Leases": "leases",
+    "Metadata": "metadata",
+    "TableVersion": "contracts",
+    "Tables": "contracts",
+    "acting": "journal",
+    "open_backend": "backends",
+    "schema": "metadata_schema",
+    "sqlite_url": "metadata",
+}
 __all__ = [
     "Blobs",
     "Change",
@@ -28,3 +50,10 @@ __all__ = [
     "schema",
     "sqlite_url",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return value

@@ -20,7 +20,7 @@ from sqlalchemy import BigInteger, Column, Connection, Index, Integer, Row, Tabl
 
 from tidewheel.base.hashing import canonical_json, hash_bytes
 from tidewheel.base.units import from_us
-from tidewheel.storage.schema import Json, schema
+from tidewheel.storage.metadata_schema import Json, schema
 
 GENESIS = "0" * 64
 

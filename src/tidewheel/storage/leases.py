@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Column, Table, Text, delete, insert, select, 
 
 from tidewheel.base.ids import ulid
 from tidewheel.storage.metadata import Metadata
-from tidewheel.storage.schema import schema
+from tidewheel.storage.metadata_schema import schema
 
 leases = Table(
     "storage_leases",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import BigInteger, Column, Connection, Integer, Table, Text, delete, func, insert, select, update
 
-from tidewheel.storage.schema import Json, schema
+from tidewheel.storage.metadata_schema import Json, schema
 
 cursors = Table(
     "storage_log_cursors",
