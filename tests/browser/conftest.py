@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from starlette.middleware.gzip import GZipMiddleware
 from tests.server.library import TownLibrary
 from tests.server.listening import listening
@@ -31,6 +31,7 @@ _ARGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+expect.set_options(timeout=15_000)  # a busy machine is no reason to fail
 
 
 @dataclass(slots=True)

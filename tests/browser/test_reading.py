@@ -50,7 +50,7 @@ def test_a_decision_opens_by_key_and_stays_open_when_the_page_moves(visit: Calla
     told.now = replace(told.now, timeline=(event, *told.now.timeline[:-1]))
     expect(page.get_by_text("Version 4 is promoted")).to_be_visible()
     expect(page.locator("#why-1204 .facts")).to_be_visible()
-    assert page.evaluate("document.activeElement.closest('details')?.id") == "why-1204"
+    expect(page.locator("#ask-1204")).to_be_focused()
 
 
 def test_the_page_follows_the_loop_and_says_so_aloud(visit: Callable[..., Page], told: Story) -> None:
