@@ -63,7 +63,7 @@ class Tables(Protocol):
         metadata: Mapping[str, str] | None = None,
         once: tuple[str, int] | None = None,
     ) -> TableVersion:
-        """Add rows (creating the table if missing) and return the new version. New columns are added, as null before."""
+        """Add rows, creating the table if missing, and return the new version. New columns are null before it."""
 
     def overwrite(
         self, name: str, rows: pa.Table, *, at: datetime, metadata: Mapping[str, str] | None = None

@@ -35,7 +35,8 @@ def upgrade(metadata: Metadata) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
         found = _read_revision(connection)
-        if found is not None and found not in {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}:
+        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+        if found is not None and found not in known:
             raise Conflict(
                 f"The database is at revision {found}, which this Tidewheel does not know.",
                 fix="Install the newer Tidewheel that upgraded it.",
