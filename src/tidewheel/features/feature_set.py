@@ -14,7 +14,7 @@ from tidewheel.base.errors import InvalidInput
 from tidewheel.base.hashing import hash_json
 from tidewheel.base.units import parse_duration, parse_instant
 from tidewheel.data import Data, Dataset
-from tidewheel.features.on_demand import OnDemand
+from tidewheel.features.on_demand_feature import OnDemand
 from tidewheel.features.plan import FeaturePlan
 from tidewheel.features.training_rows import Spine, TrainingRows, pin_rows
 from tidewheel.features.view import FeatureView

@@ -7,17 +7,19 @@ is the hot path: one snapshot of the store, one key for each entity of each view
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tidewheel.base.errors import InvalidInput
-from tidewheel.features.on_demand import OnDemand
+from tidewheel.features.on_demand_feature import OnDemand
 from tidewheel.features.packed_tiles import prefix_of, read_values, short_key
 from tidewheel.features.tile_layout import Floats, Ints
 from tidewheel.features.view import FeatureView
-from tidewheel.storage import KeyValue
+
+if TYPE_CHECKING:
+    from tidewheel.storage import KeyValue
 
 
 class FeaturePlan:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tidewheel.base.errors import InvalidInput
 from tidewheel.base.units import parse_instant, to_us
@@ -17,7 +17,9 @@ from tidewheel.features.feed import Feed, feed_key
 from tidewheel.features.packed_tiles import PackedTiles, key_of
 from tidewheel.features.records import PushResult
 from tidewheel.features.view import FeatureView
-from tidewheel.storage import KeyValue
+
+if TYPE_CHECKING:
+    from tidewheel.storage import KeyValue
 
 Event = tuple[int, list[float | None]]
 

@@ -15,12 +15,12 @@ from tidewheel.base import ambient
 from tidewheel.base.errors import NotFound, Unavailable
 from tidewheel.data.records import Commit
 from tidewheel.data.refs import Ref, split_ref
-from tidewheel.data.service import Data
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from tidewheel.data.incoming import Rows
+    from tidewheel.data.service import Data
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,11 @@ class Dataset:
 
     def append(self, rows: Rows, message: str = "") -> Commit:
         """Add rows as a new commit. See `Data.append`."""
-        return ambient.current(Data).append(self.name, rows, message)
+        return _data().append(self.name, rows, message)
 
     def overwrite(self, rows: Rows, message: str = "") -> Commit:
         """Replace all rows, as a new commit. See `Data.overwrite`."""
-        return ambient.current(Data).overwrite(self.name, rows, message)
+        return _data().overwrite(self.name, rows, message)
 
     def read(
         self,
@@ -46,11 +46,11 @@ class Dataset:
         until: tuple[str, datetime] | None = None,
     ) -> pa.Table:
         """The rows of a version. See `Data.read`."""
-        return ambient.current(Data).read(self.name, ref, columns, since, until)
+        return _data().read(self.name, ref, columns, since, until)
 
     def commit(self, ref: Ref = None) -> Commit:
         """The commit that a ref names, or that the current work is about."""
-        return ambient.current(Data).resolve(self.name, ref)
+        return _data().resolve(self.name, ref)
 
     @property
     def fingerprint(self) -> str:
@@ -73,3 +73,9 @@ def dataset(name: str, *, initial: str = "") -> Dataset:
     """
     split_ref(name)
     return Dataset(name, initial)
+
+
+def _data() -> Data:
+    from tidewheel.data.service import Data  # late, so that a worker can name a dataset without a database's library
+
+    return ambient.current(Data)
