@@ -51,7 +51,7 @@ SETTINGS: tuple[Setting, ...] = (
         "How long a controller leads without renewing; another may then take over.",
     ),
     Setting("pipelines.processes", 2, "Steps of one pipeline run that may run at once."),
-    Setting("monitoring.alpha", 1e-6, "Rate of false alarms: at most this many per label or window looked at."),
+    Setting("monitoring.sketch_s", 60, "Step in which monitors count traffic, in seconds; windows are multiples."),
     Setting("costs.cpu_hour_usd", 0.04, "Price of one core for one hour, in US dollars."),
     Setting("costs.gpu_hour_usd", 2.5, "Price of one GPU for one hour, in US dollars."),
     Setting("costs.storage_gb_month_usd", 0.023, "Price of keeping 1 GB for 30 days, in US dollars."),

@@ -5,7 +5,8 @@ Verbs: `Monitoring.watch | run | report | evidence | alerts | acknowledge | reso
 `monitoring_alerts`, `monitoring_evidence`. Emits `monitoring.watch.started`,
 `monitoring.alert.raised | acknowledged | resolved`. Reads no events: it reads the prediction log.
 
-A new monitor is a file with a frozen definition that fits `watch.Monitor`, and a row in `definitions.MONITORS`.
+A new monitor is a file with a frozen definition that fits `watch.Monitor`, and a row in `definitions.MONITORS`; the
+laws in `tests/laws/test_monitor_laws.py` then ask for an example of it.
 """
 
 from tidewheel.monitoring.bias import Bias

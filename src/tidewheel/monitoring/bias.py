@@ -8,11 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from tidewheel.monitoring.outcome_drift import OutcomeWatch
 from tidewheel.monitoring.watch import Subject
 from tidewheel.stats import TwoSidedEDetector, signed_error
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +28,7 @@ class Bias:
 
     Args:
         tolerance: mean error that is put up with, in the label's unit.
-        bound: the largest error possible, in the label's unit; 1 for probabilities.
+        bound: the largest error possible, in the label's unit, 1 for probabilities; larger errors count as this.
         alpha: false alarms: among the first n labels after training or an alert, at most n * alpha.
     """
 
@@ -45,7 +52,7 @@ class Bias:
             direction = "high" if side == "below" else "low"
             return f"{subject.prediction} is too {direction} by {abs(mean):.3f} on average{since} ({count} labels)"
 
-        return OutcomeWatch(detector, signed_error, tell, f"bias({subject.prediction})", "")
+        def error(truth: Floats, predicted: Floats) -> Floats:
+            return np.clip(signed_error(truth, predicted), -self.bound, self.bound)
 
-    def resume(self, subject: Subject, state: dict[str, Any]) -> OutcomeWatch:
-        return self.begin(subject).restore(state)
+        return OutcomeWatch(detector, error, tell, f"bias({subject.prediction})", "")

@@ -9,13 +9,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from tidewheel.base.errors import InvalidInput
 from tidewheel.monitoring.outcome_drift import OutcomeWatch
 from tidewheel.monitoring.watch import Subject
 from tidewheel.stats import EDetector, excess_brier, excess_log_loss
 from tidewheel.stats.losses import EXCESS_BRIER_RANGE, EXCESS_LOG_LOSS_RANGE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
 
 _METRICS = {
     "log_loss": (excess_log_loss, EXCESS_LOG_LOSS_RANGE, "log loss", "nats"),
@@ -53,12 +60,16 @@ class ConceptDrift:
     def begin(self, subject: Subject) -> OutcomeWatch:
         score, (lo, hi), _, unit = _METRICS[self.metric]
         detector = EDetector(alpha=self.alpha, lo=lo, hi=hi, m0=self.tolerance)
-        return OutcomeWatch(detector, score, self._tell, f"{self.metric}({subject.prediction})", unit)
-
-    def resume(self, subject: Subject, state: dict[str, Any]) -> OutcomeWatch:
-        return self.begin(subject).restore(state)
+        name = f"{self.metric}({subject.prediction})"
+        return OutcomeWatch(detector, score, self._tell, name, unit, usable=_is_probability)
 
     def _tell(self, mean: float, _side: str | None, changed: datetime | None, count: int) -> str:
         _, _, metric, unit = _METRICS[self.metric]
         since = f" since {changed:%Y-%m-%d %H:%M} UTC" if changed else ""
         return f"{metric} is {mean:.3f} {unit} above what the model expects{since} ({count} labels)".replace("  ", " ")
+
+
+def _is_probability(truth: Floats, predicted: Floats) -> NDArray[np.bool_]:
+    """Rows that the metrics take: others say nothing about a probability, and must not stop the watch."""
+    usable: NDArray[np.bool_] = ((truth == 0) | (truth == 1)) & (predicted >= 0) & (predicted <= 1)
+    return usable

@@ -7,11 +7,10 @@ whether the model is wrong, so it alerts but does not retrain by default.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from tidewheel.base.units import parse_duration
+from tidewheel.base.errors import InvalidInput
 from tidewheel.monitoring.watch import Subject
-from tidewheel.monitoring.window_drift import WindowPlan, WindowWatch
+from tidewheel.monitoring.window_drift import WindowPlan, WindowWatch, window_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +26,11 @@ class DataDrift:
 
     ignore: tuple[str, ...] | list[str] = ()
     window: str = "1h"
-    min_effect: float = 0.25
-    alpha: float = 1e-5
+    min_effect: float = 0.2
+    alpha: float = 1e-4
+
+    def __post_init__(self) -> None:
+        window_us(self.window)
 
     @property
     def name(self) -> str:
@@ -41,14 +43,8 @@ class DataDrift:
     def begin(self, subject: Subject) -> WindowWatch:
         return WindowWatch(self._plan(subject), subject)
 
-    def resume(self, subject: Subject, state: dict[str, Any]) -> WindowWatch:
-        return WindowWatch(self._plan(subject), subject, state)
-
     def _plan(self, subject: Subject) -> WindowPlan:
         columns = tuple(name for name in subject.features if name not in self.ignore)
+        if not columns:
+            raise InvalidInput("DataDrift has no feature left to watch.", fix="Name fewer in ignore=[…].")
         return WindowPlan(columns, window_us(self.window), self.alpha, self.min_effect)
-
-
-def window_us(window: str) -> int:
-    """A window's length in microseconds."""
-    return round(parse_duration(window).total_seconds() * 1e6)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -20,7 +19,7 @@ MONITORS: dict[str, type] = {
 
 @dataclass(frozen=True, slots=True)
 class StoredLabel:
-    """What is kept of a loop's label."""
+    """What is kept of a loop's label: its name, and the output that predicts it (None: the last)."""
 
     name: str
     prediction: str | None
@@ -31,6 +30,7 @@ def describe(monitor: Any) -> dict[str, Any]:
     return {"type": type(monitor).__name__, "definition": asdict(monitor)}
 
 
-def restore(label: dict[str, Any], stored: Sequence[tuple[str, dict[str, Any]]]) -> tuple[StoredLabel, list[Monitor]]:
-    """The label and the monitors of their stored forms."""
-    return StoredLabel(**label), [MONITORS[kind](**definition) for kind, definition in stored]
+def restore(kind: str, definition: dict[str, Any]) -> Monitor:
+    """The monitor of a stored form."""
+    monitor: Monitor = MONITORS[kind](**definition)
+    return monitor

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tidewheel.base.units import from_us
+from tidewheel.base.units import from_us, to_us
 from tidewheel.monitoring.records import Finding, ReadingState
 from tidewheel.monitoring.watch import Look, Outcomes, Windows
 from tidewheel.stats import EDetector, TwoSidedEDetector
@@ -20,27 +20,55 @@ from tidewheel.stats import EDetector, TwoSidedEDetector
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Floats = NDArray[np.float64]
+
 _HOUR_US = 3_600_000_000
-_HOURS_KEPT = 24 * 14
+_HOURS_KEPT = 24 * 7
+
+
+def _all(truth: Floats, _predicted: Floats) -> NDArray[np.bool_]:
+    return np.ones(truth.shape, dtype=np.bool_)
 
 
 @dataclass(slots=True)
 class OutcomeWatch:
-    """Feeds `score(truth, predicted)` to a detector; `tell` puts what it found in words."""
+    """Feeds `score(truth, predicted)` of usable rows to a detector; `tell` puts what it found in words.
+
+    `hours` holds the count and the sum of the scores by hour of the prediction, of the last week that had any.
+    """
 
     detector: EDetector | TwoSidedEDetector
-    score: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
+    score: Callable[[Floats, Floats], Floats]
     tell: Callable[[float, str | None, datetime | None, int], str]
     subject: str
     unit: str
+    usable: Callable[[Floats, Floats], NDArray[np.bool_]] = _all
     hours: dict[int, tuple[int, float]] = field(default_factory=dict)
 
+    @property
+    def progress(self) -> int:
+        return self.detector.reading().rows
+
+    @property
+    def window_us(self) -> int:
+        return 0
+
+    @property
+    def first_us(self) -> int:
+        return 0
+
+    @property
+    def closed_us(self) -> int:
+        return 0
+
     def fold(self, outcomes: Outcomes) -> None:
-        if outcomes.at_us.size == 0:
+        used = self.usable(outcomes.truth, outcomes.predicted)
+        if not used.any():
             return
-        values = self.score(outcomes.truth, outcomes.predicted)
-        self.detector.update(values, outcomes.at_us / 1e6)
-        hours, places = np.unique(outcomes.at_us // _HOUR_US, return_inverse=True)
+        at_us = outcomes.at_us[used]
+        values = self.score(outcomes.truth[used], outcomes.predicted[used])
+        self.detector.update(values, at_us / 1e6)
+        hours, places = np.unique(at_us // _HOUR_US, return_inverse=True)
         counts, sums = np.bincount(places), np.bincount(places, weights=values)
         for hour, count, total in zip(hours.tolist(), counts.tolist(), sums.tolist(), strict=True):
             before = self.hours.get(hour, (0, 0.0))
@@ -76,14 +104,12 @@ class OutcomeWatch:
         hours = [[hour, count, total] for hour, (count, total) in self.hours.items()]
         return {"detector": self.detector.to_dict(), "hours": hours}
 
-    def restore(self, state: dict[str, Any]) -> OutcomeWatch:
-        """Take up the state that `to_dict` gave."""
+    def restore(self, state: dict[str, Any], windows: Windows) -> None:
         self.detector = type(self.detector).from_dict(state["detector"])
         self.hours = {hour: (count, total) for hour, count, total in state["hours"]}
-        return self
 
     def _since(self, changed: datetime | None) -> tuple[int, float]:
-        first = 0 if changed is None else round(changed.timestamp() * 1e6) // _HOUR_US
+        first = 0 if changed is None else to_us(changed) // _HOUR_US
         kept = [value for hour, value in self.hours.items() if hour >= first]
         count = sum(n for n, _ in kept)
         return count, sum(total for _, total in kept) / count if count else 0.0

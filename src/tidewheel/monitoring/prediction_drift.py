@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from tidewheel.monitoring.data_drift import window_us
+from tidewheel.base.errors import InvalidInput
 from tidewheel.monitoring.watch import Subject
-from tidewheel.monitoring.window_drift import WindowPlan, WindowWatch
+from tidewheel.monitoring.window_drift import WindowPlan, WindowWatch, window_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +15,11 @@ class PredictionDrift:
 
     ignore: tuple[str, ...] | list[str] = ()
     window: str = "1h"
-    min_effect: float = 0.25
-    alpha: float = 1e-5
+    min_effect: float = 0.2
+    alpha: float = 1e-4
+
+    def __post_init__(self) -> None:
+        window_us(self.window)
 
     @property
     def name(self) -> str:
@@ -30,9 +32,8 @@ class PredictionDrift:
     def begin(self, subject: Subject) -> WindowWatch:
         return WindowWatch(self._plan(subject), subject)
 
-    def resume(self, subject: Subject, state: dict[str, Any]) -> WindowWatch:
-        return WindowWatch(self._plan(subject), subject, state)
-
     def _plan(self, subject: Subject) -> WindowPlan:
         columns = tuple(name for name in subject.outputs if name not in self.ignore)
+        if not columns:
+            raise InvalidInput("PredictionDrift has no output left to watch.", fix="Name fewer in ignore=[…].")
         return WindowPlan(columns, window_us(self.window), self.alpha, self.min_effect)

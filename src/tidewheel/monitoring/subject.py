@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tidewheel.base.errors import InvalidInput, NotFound
+from tidewheel.monitoring.sketches import SketchLayout
 from tidewheel.monitoring.uncertainty import COLUMN as UNCERTAINTY
 from tidewheel.monitoring.uncertainty import entropy_bits
 from tidewheel.monitoring.watch import LabelFacts, Subject
@@ -23,24 +24,28 @@ def build_subject(registry: Registry, version: ModelVersion, label: LabelFacts, 
     Raises:
         InvalidInput: if the label names a prediction that is not an output of the version.
     """
-    features, outputs = version.signature.input_names, version.signature.output_names
-    prediction = label.prediction or outputs[-1]
-    if prediction not in outputs:
+    given = version.signature.output_names
+    if label.prediction and label.prediction not in given:
         raise InvalidInput(
-            f"The label {label.name!r} is predicted by {prediction!r}, which {version.id} does not give.",
-            fix=f"Its outputs are {list(outputs)}; name one as tw.Label(prediction=…).",
+            f"The label {label.name!r} is predicted by {label.prediction!r}, which {version.id} does not give.",
+            fix=f"Its outputs are {list(given)}; name one as tw.Label(prediction=…).",
         )
-    reference, at_us = _reference(registry, version)
-    if len(reference.get(prediction, ())):
-        predicted = reference[prediction]
-        if np.nanmin(predicted) >= 0 and np.nanmax(predicted) <= 1:
-            reference[UNCERTAINTY] = entropy_bits(predicted)
+    features = version.signature.input_names
+    outputs = tuple(f"output.{name}" if name in features else name for name in given)
+    prediction = outputs[given.index(label.prediction)] if label.prediction else outputs[-1]
+    stored = dict(zip((*features, *outputs), (*features, *(f"output.{name}" for name in given)), strict=True))
+    reference, at_us = _reference(registry, version, stored)
+    predicted = reference[prediction][np.isfinite(reference[prediction])]
+    if UNCERTAINTY not in reference and predicted.size and predicted.min() >= 0 and predicted.max() <= 1:
+        reference[UNCERTAINTY] = entropy_bits(reference[prediction])
+    bins = {name: FeatureBins.of(values, kind="numeric") for name, values in reference.items()}
     return Subject(
         features=features,
         outputs=outputs,
         label=label.name,
         prediction=prediction,
-        bins={name: FeatureBins.of(values, kind="numeric") for name, values in reference.items()},
+        bins=bins,
+        layout=SketchLayout(bins),
         reference=reference,
         reference_at_us=at_us,
         started_at_us=started_at_us,
@@ -58,14 +63,16 @@ def observed_columns(
     return columns
 
 
-def _reference(registry: Registry, version: ModelVersion) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.int64]]:
-    names = {name: name for name in version.signature.input_names}
-    names |= {name: f"output.{name}" for name in version.signature.output_names}
+def _reference(
+    registry: Registry, version: ModelVersion, stored: dict[str, str]
+) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.int64]]:
+    """The reference's columns, each from where it is stored, and its instants; empty where it has none."""
+    nothing = np.empty(0, dtype=np.int64)
     try:
         table: Any = registry.reference(version.id)
     except NotFound:
-        return {name: np.empty(0) for name in names}, np.empty(0, dtype=np.int64)
-    columns = {name: table.column(stored).to_numpy().astype(np.float64) for name, stored in names.items()}
+        return {name: np.empty(0) for name in stored}, nothing
+    columns = {name: table.column(kept).to_numpy().astype(np.float64) for name, kept in stored.items()}
     if "at" not in table.column_names:
-        return columns, np.empty(0, dtype=np.int64)
+        return columns, nothing
     return columns, table.column("at").to_numpy().astype("datetime64[us]").astype(np.int64)

@@ -6,14 +6,13 @@ The entropy of a predicted probability, in bits, window against windows of the s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tidewheel.base.errors import InvalidInput
-from tidewheel.monitoring.data_drift import window_us
 from tidewheel.monitoring.watch import Subject
-from tidewheel.monitoring.window_drift import WindowPlan, WindowWatch
+from tidewheel.monitoring.window_drift import WindowPlan, WindowWatch, window_us
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,8 +25,11 @@ class Uncertainty:
     """Alarm when the entropy of the prediction shifts. Arguments as for `DataDrift`."""
 
     window: str = "1h"
-    min_effect: float = 0.25
-    alpha: float = 1e-5
+    min_effect: float = 0.2
+    alpha: float = 1e-4
+
+    def __post_init__(self) -> None:
+        window_us(self.window)
 
     @property
     def name(self) -> str:
@@ -39,9 +41,6 @@ class Uncertainty:
 
     def begin(self, subject: Subject) -> WindowWatch:
         return WindowWatch(self._plan(subject), subject)
-
-    def resume(self, subject: Subject, state: dict[str, Any]) -> WindowWatch:
-        return WindowWatch(self._plan(subject), subject, state)
 
     def _plan(self, subject: Subject) -> WindowPlan:
         if COLUMN not in subject.bins:

@@ -14,13 +14,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from tidewheel.monitoring.records import Finding, ReadingState
-from tidewheel.stats import BinnedSketch, FeatureBins
+from tidewheel.monitoring.sketches import SketchLayout
+from tidewheel.stats import FeatureBins
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Windows = Callable[[int, int], dict[str, BinnedSketch]]
-"""Merged sketches of the watched version, by column, of the minutes in [since_us, until_us)."""
+Windows = Callable[[int, int, int], "list[tuple[int, NDArray[np.int32]]]"]
+"""(since_us, until_us, length_us) -> (start_us, counts) of the version's windows in that span, in order.
+
+Windows without traffic are left out. Counts are laid out as the subject's layout says, and those of a window before
+`closed_us` of any watch never change.
+"""
 
 
 class LabelFacts(Protocol):
@@ -34,9 +39,9 @@ class LabelFacts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The version under watch: its columns, the bins they are counted on, and what it looked like in training.
+    """The version under watch: its columns, how they are counted, and what it looked like in training.
 
-    `columns` are the features, then the outputs by name, then `uncertainty` where the prediction is a probability.
+    `layout.columns` are the features, then the outputs, then `uncertainty` where the prediction is a probability.
     `reference` has a value for each reference row and column; `reference_at_us` may be empty (origin unknown).
     """
 
@@ -45,6 +50,7 @@ class Subject:
     label: str
     prediction: str
     bins: dict[str, FeatureBins]
+    layout: SketchLayout
     reference: dict[str, NDArray[np.float64]]
     reference_at_us: NDArray[np.int64]
     started_at_us: int
@@ -52,7 +58,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """Labels that met their live predictions, in the order of the predictions' instants."""
+    """Labels that met their live predictions, in the order of the predictions' instants; all numbers are finite."""
 
     at_us: NDArray[np.int64]
     truth: NDArray[np.float64]
@@ -76,6 +82,22 @@ class Look:
 class Watch(Protocol):
     """One monitor's state about one version. Not for threads."""
 
+    @property
+    def progress(self) -> int:
+        """A number that grows whenever `fold` or `advance` has changed the state."""
+
+    @property
+    def window_us(self) -> int:
+        """The length of the windows that it takes; 0 if it takes none."""
+
+    @property
+    def first_us(self) -> int:
+        """Where the first window begins that it takes; 0 if it takes none."""
+
+    @property
+    def closed_us(self) -> int:
+        """The instant up to which it has taken windows; 0 if it has taken none."""
+
     def fold(self, outcomes: Outcomes) -> None:
         """Take labels that have just met their predictions."""
 
@@ -89,11 +111,14 @@ class Watch(Protocol):
         """Begin again, as after an alert has been dealt with."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The state as JSON values."""
+        """The state as JSON values; what `windows` can tell again need not be in it."""
+
+    def restore(self, state: dict[str, Any], windows: Windows) -> None:
+        """Take up, in a watch just begun, the state that `to_dict` gave; it then goes on exactly as that one."""
 
 
 class Monitor(Protocol):
-    """A monitor as a project writes it: frozen, with what it needs to begin a watch or to take one up again."""
+    """A monitor as a project writes it: frozen, with what it needs to begin a watch."""
 
     @property
     def name(self) -> str:
@@ -101,10 +126,11 @@ class Monitor(Protocol):
 
     @property
     def kind(self) -> str:
-        """data, prediction, concept, bias, uncertainty, freshness or skew."""
+        """data, prediction, concept, bias or uncertainty."""
 
     def begin(self, subject: Subject) -> Watch:
-        """A fresh watch."""
+        """A fresh watch.
 
-    def resume(self, subject: Subject, state: dict[str, Any]) -> Watch:
-        """The watch that gave `state`."""
+        Raises:
+            InvalidInput: if the version cannot be watched so.
+        """

@@ -1,8 +1,8 @@
 """The watch behind DataDrift, PredictionDrift and Uncertainty: windows of traffic against windows of training.
 
-Windows (an hour by default) are merged from the minute sketches, held against the reference's windows of the same
-hour of the day, and judged by `stats.ConformalDrift`. A reference that covers less than a week cannot tell a shift
-from an hour of the day, so the watch then learns from traffic until it has one, and says so.
+Windows (an hour by default) are merged from the sketches and judged by `window_evidence`. A reference that covers less
+than a week cannot tell a shift from an hour of the day, so the watch then learns from traffic until it has one, and
+says so. Only whole windows count: the one under way when the watch began is left out.
 """
 
 from __future__ import annotations
@@ -12,15 +12,31 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tidewheel.base.units import from_us
+from tidewheel.base.errors import InvalidInput
+from tidewheel.base.units import from_us, parse_duration
 from tidewheel.monitoring.records import Finding, ReadingState
 from tidewheel.monitoring.watch import Look, Outcomes, Subject, Windows
-from tidewheel.stats import BinnedSketch, ConformalDrift, DriftReading
+from tidewheel.monitoring.window_evidence import ColumnDrift, Slot, WindowEvidence
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _DAY_US = 86_400_000_000
+_REFERENCE_US = 7 * _DAY_US
+_MONDAY = 3  # 1970-01-01 was a Thursday
+_SATURDAY = 5
+
+
+def window_us(window: str) -> int:
+    """A window's length in microseconds.
+
+    Raises:
+        InvalidInput: if it is no duration, or does not divide a day.
+    """
+    length_us = round(parse_duration(window).total_seconds() * 1e6)
+    if _DAY_US % length_us:
+        raise InvalidInput(f"A window of {window} does not divide a day.", fix="Use for example '15m', '1h' or '1d'.")
+    return length_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,100 +47,112 @@ class WindowPlan:
     window_us: int
     alpha: float
     min_effect: float
-    min_reference_us: int = 7 * _DAY_US
 
-    @property
-    def slots(self) -> int:
-        """Windows in a day."""
-        return max(_DAY_US // self.window_us, 1)
-
-    def slot(self, window: int) -> int:
-        """The place in the day of the window with this number (windows are counted from 1970)."""
-        return window % self.slots
+    def slot(self, number: int) -> Slot:
+        """What a window is compared with: the same place of the day, on working days or on weekends (UTC)."""
+        day = number * self.window_us // _DAY_US
+        return number % (_DAY_US // self.window_us), (day + _MONDAY) % 7 >= _SATURDAY
 
 
 class WindowWatch:
-    """Judges closed windows one after another."""
+    """Judges closed windows one after another. Windows are numbered from 1970 on."""
 
-    def __init__(self, plan: WindowPlan, subject: Subject, state: dict[str, Any] | None = None) -> None:
+    def __init__(self, plan: WindowPlan, subject: Subject) -> None:
+        layout = subject.layout
         self._plan = plan
-        self._subject = subject
-        if state is not None:
-            self._drift = ConformalDrift.from_dict(state["drift"])
-            self._next, self._learnt_us = int(state["next"]), int(state["learnt_us"])
-            return
-        bins = {name: subject.bins[name] for name in plan.columns}
-        self._drift = ConformalDrift(bins, alpha=plan.alpha, slots=plan.slots, min_effect=plan.min_effect)
-        self._next = subject.started_at_us // plan.window_us + 1  # the first whole window
-        self._learnt_us = self._learn_reference()
+        self._rows = [layout.columns.index(name) for name in plan.columns]
+        self._evidence = WindowEvidence(
+            [subject.bins[name] for name in plan.columns],
+            layout.width,
+            columns=plan.columns,
+            slots=_DAY_US // plan.window_us,
+            alpha=plan.alpha,
+            min_effect=plan.min_effect,
+        )
+        self._first = self._next = -(-subject.started_at_us // plan.window_us)
+        self._learnt_us = 0
+        self._learn_reference(subject)
+        self._evidence.reset(self._first)
+
+    @property
+    def progress(self) -> int:
+        return self._next
+
+    @property
+    def window_us(self) -> int:
+        return self._plan.window_us
+
+    @property
+    def first_us(self) -> int:
+        return self._first * self._plan.window_us
+
+    @property
+    def closed_us(self) -> int:
+        return self._next * self._plan.window_us if self._next > self._first else 0
 
     def fold(self, outcomes: Outcomes) -> None:
         """Outcomes say nothing about windows."""
 
     def advance(self, now_us: int, windows: Windows) -> None:
         length = self._plan.window_us
-        while (self._next + 1) * length <= now_us:
-            window = windows(self._next * length, (self._next + 1) * length)
-            self._take({name: window[name] for name in self._plan.columns if name in window})
-            self._next += 1
+        until = max(now_us // length, self._next)
+        if until == self._next:
+            return
+        for start_us, counts in windows(self._next * length, until * length, length):
+            self._take(start_us // length, counts, judge=True)
+        self._next = until
 
     def look(self) -> Look:
-        found = self._drift.reading()
-        if self._learnt_us < self._plan.min_reference_us:
-            days = self._learnt_us / _DAY_US
-            return Look(ReadingState.LEARNING, 0.0, found.log_threshold, found.windows, f"{days:.1f} of 7 days learnt")
-        return Look(
-            state=ReadingState.ALARM if found.alarm else ReadingState.QUIET,
-            log_evidence=found.log_evidence if found.windows else 0.0,
-            log_threshold=found.log_threshold,
-            seen=found.windows,
-            summary=_tell(found) if found.alarm else f"{found.windows} windows seen",
-            change_at=from_us(round(found.change_at * 1e6)) if found.alarm and found.change_at is not None else None,
-            findings=tuple(
-                Finding(feature.feature, feature.shift, "sd", feature.log_evidence) for feature in found.features[:10]
-            ),
-            facts={"windows": found.windows, "named": [feature.feature for feature in found.named]},
-        )
+        evidence, threshold = self._evidence.log_evidence, self._evidence.log_threshold
+        if self._learnt_us < _REFERENCE_US:
+            summary = f"{self._learnt_us / _DAY_US:.1f} of 7 days learnt"
+            return Look(ReadingState.LEARNING, 0.0, threshold, 0, summary)
+        drifts, changed = self._evidence.drifts(), self._evidence.alarm_from
+        named = [drift for drift in drifts if drift.named]
+        seen = self._evidence.windows
+        if changed is None:
+            state, summary, change_at = ReadingState.QUIET, f"{seen} windows seen", None
+        else:
+            change_at = from_us(changed * self._plan.window_us)
+            moved = ", ".join(map(_tell, named or drifts[:1]))
+            state, summary = ReadingState.ALARM, f"{moved} since {change_at:%Y-%m-%d %H:%M} UTC"
+        findings = tuple(Finding(each.column, each.shift, "sd", each.log_evidence) for each in drifts[:10])
+        facts = {"windows": seen, "named": [each.column for each in named]}
+        return Look(state, evidence, threshold, seen, summary, change_at, findings, facts)
 
     def reset(self) -> None:
-        self._drift.reset()
+        self._evidence.reset(self._next)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"drift": self._drift.to_dict(), "next": self._next, "learnt_us": self._learnt_us}
+        return {"next": self._next, "evidence": self._evidence.to_dict()}
 
-    @property
-    def progress(self) -> int:
-        """The number of the next window; the state changes only when it does."""
-        return self._next
+    def restore(self, state: dict[str, Any], windows: Windows) -> None:
+        self._next, length = int(state["next"]), self._plan.window_us
+        for start_us, counts in windows(self._first * length, self._next * length, length):
+            self._take(start_us // length, counts, judge=False)
+        self._evidence.restore(state["evidence"])
 
-    def _take(self, window: dict[str, BinnedSketch]) -> None:
-        slot = self._plan.slot(self._next)
-        if self._learnt_us < self._plan.min_reference_us:
-            if window:
-                self._drift.add_reference(slot, window)
-                self._learnt_us += self._plan.window_us
-            return
-        self._drift.update(slot, window, at=self._next * self._plan.window_us / 1e6)
+    def _take(self, number: int, counts: NDArray[np.int32], *, judge: bool) -> None:
+        slot, counts = self._plan.slot(number), counts[self._rows]
+        if self._learnt_us >= _REFERENCE_US:
+            (self._evidence.judge if judge else self._evidence.learn)(number, slot, counts)
+        elif self._evidence.learn(number, slot, counts):
+            self._learn_for(self._plan.window_us)
 
-    def _learn_reference(self) -> int:
-        """Add the reference's windows; return how much time they cover, in microseconds."""
-        at_us, length = self._subject.reference_at_us, self._plan.window_us
+    def _learn_reference(self, subject: Subject) -> None:
+        at_us, length = subject.reference_at_us, self._plan.window_us
         if at_us.size == 0:
-            return 0
-        numbers = at_us // length
-        for number in np.unique(numbers):
-            self._drift.add_reference(self._plan.slot(int(number)), self._sketch(numbers == number))
-        return int(at_us.max() - at_us.min())
+            return
+        for start_us, counts in subject.layout.count_steps(at_us, subject.reference, length).items():
+            self._evidence.learn(start_us // length, self._plan.slot(start_us // length), counts[self._rows])
+        self._learn_for(int(at_us.max() - at_us.min()) + length)  # the first and the last window may be cut
 
-    def _sketch(self, rows: NDArray[np.bool_]) -> dict[str, BinnedSketch]:
-        window = {}
-        for name in self._plan.columns:
-            window[name] = BinnedSketch(self._subject.bins[name])
-            window[name].add(self._subject.reference[name][rows])
-        return window
+    def _learn_for(self, span_us: int) -> None:
+        self._learnt_us += span_us
+        if self._learnt_us >= _REFERENCE_US:
+            self._evidence.settle()
 
 
-def _tell(found: DriftReading) -> str:
-    named = ", ".join(f"{feature.feature} by {feature.shift:.2f} sd" for feature in found.named)
-    since = f" since {from_us(round(found.change_at * 1e6)):%Y-%m-%d %H:%M} UTC" if found.change_at is not None else ""
-    return f"shifted{since}: {named}"
+def _tell(drift: ColumnDrift) -> str:
+    how = {"up": "higher", "down": "lower"}.get(drift.direction, "apart in shape")
+    return f"{drift.column} is {drift.shift:.2f} sd {how}"
