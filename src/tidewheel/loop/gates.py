@@ -90,7 +90,7 @@ class NoSliceWorseThan:
 
 @dataclass(frozen=True, slots=True)
 class LatencyP99:
-    """The 99th percentile of the candidate's answers to single rows, measured here, must be below a limit."""
+    """The 99th percentile, over rows, of how long the candidate takes to answer one, measured here: below a limit."""
 
     limit_ms: float
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import statistics
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -90,7 +90,9 @@ class Story:
         seed: int,
         scale: Scale,
         shift: bool,
+        wait: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """`wait` passes a moment in which the platform may work while no market time passes; default: 50 ms."""
         self.platform = platform
         self.scale = scale
         shift_at = clock.now() + timedelta(hours=scale.shift_hour) if shift else None
@@ -99,6 +101,7 @@ class Story:
         self.told = Told(shift_at)
         self._transport = transport
         self._world = world
+        self._wait = wait or _short_wait
 
     async def tell(self) -> Told:
         """The whole story."""
@@ -130,7 +133,7 @@ class Story:
             if time.monotonic() > deadline:
                 turns = self.platform.loop.history(LOOP, limit=1)
                 raise TimeoutError(f"no first model within {_BOOTSTRAP_WITHIN_S:.0f} s; last turn: {turns}")
-            await asyncio.sleep(0.05)
+            await self._wait()
         self.told.first_champion = champion
 
     async def _act_one(self, shift_at: datetime) -> None:
@@ -206,6 +209,10 @@ class Story:
     async def _pass_time(self, hours: int) -> None:
         async for _ in self._hours(hours):
             pass
+
+
+async def _short_wait() -> None:
+    await asyncio.sleep(0.05)
 
 
 def past_rides(history: dict[str, np.ndarray[Any, Any]]) -> pa.Table:
