@@ -110,6 +110,12 @@ def test_a_wrong_body_names_the_field(web: httpx.Client) -> None:
     assert error_of(answer)["where"] == "body.edition.year"
 
 
+@pytest.mark.parametrize("limit", [2**63, -(2**63) - 1])
+def test_a_whole_number_that_no_database_holds_is_refused(web: httpx.Client, limit: int) -> None:
+    answer = web.get("/api/v1/library/books", params={"limit": limit})
+    assert (answer.status_code, error_of(answer)["where"]) == (400, "query.limit")
+
+
 def test_an_unknown_field_is_refused(web: httpx.Client) -> None:
     answer = web.post("/api/v1/library/lend/T", json={"weeks": 2})
     assert (answer.status_code, error_of(answer)["where"]) == (400, "body.weeks")

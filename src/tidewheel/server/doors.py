@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from tidewheel.base.doors import Door, doors_of
 from tidewheel.server.answers import ErrorAnswer, answer
@@ -23,6 +23,7 @@ from tidewheel.storage.journal import acting
 if TYPE_CHECKING:
     from tidewheel.app import Platform
 
+Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 _PATH_NAME = re.compile(r"{(\w+)(?::\w+)?}")
 
 
@@ -73,7 +74,7 @@ def _parameters(room: type, verb: str, note: Door) -> tuple[list[inspect.Paramet
     taken = [_keyword("request", Request)]
     fields: dict[str, Any] = {}
     for parameter in asked:
-        name, hint = parameter.name, hints[parameter.name]
+        name, hint = parameter.name, _bounded(hints[parameter.name])
         if name in in_path:
             taken.append(_keyword(name, Annotated[hint, Path()]))
         elif note.method in {"GET", "DELETE"}:
@@ -87,6 +88,13 @@ def _parameters(room: type, verb: str, note: Door) -> tuple[list[inspect.Paramet
     optional = all(default is not ... for _, default in fields.values())
     hint = Annotated[body | None if optional else body, Body()]
     return [*taken, _keyword("body", hint, None if optional else inspect.Parameter.empty)], body
+
+
+def _bounded(hint: Any) -> Any:
+    """A whole number from outside fits into the 64 bits that a database has for one."""
+    if hint is int:
+        return Int64
+    return Int64 | None if hint == int | None else hint
 
 
 def _keyword(name: str, hint: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
