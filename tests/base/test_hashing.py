@@ -1,6 +1,11 @@
 """The code hash changes when behaviour can change, and only then."""
 
+import os
+import subprocess
+import sys
 import textwrap
+
+from tests.base import named_sets
 
 from tidewheel.base.hashing import code_hash, hash_json
 
@@ -54,3 +59,24 @@ def test_a_recursive_function_has_a_hash():
 
 def test_equal_values_have_equal_hashes_whatever_their_order():
     assert hash_json({"a": 1, "b": [1, 2]}) == hash_json({"b": [1, 2], "a": 1})
+
+
+def test_sets_hash_alike_in_every_process():
+    script = (
+        "from tidewheel.base.hashing import code_hash; from tests.base import named_sets;"
+        "print(code_hash(named_sets.is_busy), code_hash(named_sets.LITERAL))"
+    )
+    found = set()
+    for seed in ("1", "2", "3"):
+        ran = subprocess.run(
+            [sys.executable, "-c", script], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True
+        )
+        found.add(ran.stdout)
+    assert len(found) == 1
+    assert found != {""}
+
+
+def test_a_named_set_counts_by_its_content(monkeypatch):
+    before = code_hash(named_sets.is_busy)
+    monkeypatch.setattr(named_sets, "BUSY", {"harbour"})
+    assert code_hash(named_sets.is_busy) != before

@@ -3,8 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tidewheel.base.errors import InvalidInput
 from tidewheel.base.units import format_duration, from_us, parse_bytes, parse_duration, parse_instant, to_us

@@ -83,8 +83,8 @@ def _named_facts(owner: types.FunctionType, value: Any, seen: set[int]) -> Any:
         return _code_facts(value, seen)
     if isinstance(value, type) and value.__module__ == owner.__module__:
         return _class_text(value)
-    if isinstance(value, str | int | float | bool | bytes | tuple | frozenset | type(None)):
-        return repr(value)
+    if isinstance(value, str | int | float | bool | bytes | tuple | set | frozenset | type(None)):
+        return _constant(value)
     if isinstance(value, list | dict):
         return canonical_json(value)
     return [getattr(value, "__module__", ""), getattr(value, "__qualname__", type(value).__qualname__)]
@@ -114,5 +114,14 @@ def _class_text(cls: type) -> str:
 
 
 def _bytecode(code: types.CodeType) -> str:
-    constants = [_bytecode(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts]
+    constants = [_bytecode(c) if isinstance(c, types.CodeType) else _constant(c) for c in code.co_consts]
     return f"{code.co_code.hex()}|{code.co_names}|{code.co_varnames}|{constants}"
+
+
+def _constant(value: object) -> str:
+    """The value's text, the same in every process: a set's own order differs from one to the next."""
+    if isinstance(value, set | frozenset):
+        return "{" + ",".join(sorted(map(_constant, value))) + "}"
+    if isinstance(value, tuple):
+        return "(" + ",".join(map(_constant, value)) + ")"
+    return repr(value)
