@@ -217,7 +217,7 @@ class Rehearsal:
             (record,) = records_of(call, version, arm, Outcome(200, latency_s, rows[part], keys, outputs[part]))
             self._log.append(record)
             series.observe(200, latency_s, 1)
-        return [Answer(version.id, *values) for values in outputs.tolist()]
+        return [Answer(version.number, *values) for values in outputs.tolist()]
 
     def _endpoint(self) -> LoadedEndpoint:
         return self._inference.table.endpoint(ENDPOINT)

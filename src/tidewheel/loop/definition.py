@@ -53,10 +53,12 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a trigger may look at: the time, the last training, and the open alerts of the champion."""
+    """What a trigger may look at: the time, when the champion was trained, when a turn was last begun (or that, if it
+    is later), and the open alerts of the champion."""
 
     now: datetime
     trained_at: datetime
+    tried_at: datetime
     alerts: Sequence[AlertFacts]
 
 
@@ -97,12 +99,12 @@ class OnAlert:
 
 @dataclass(frozen=True, slots=True)
 class Cron:
-    """Retrain at fixed times (UTC), written as a cron expression."""
+    """Retrain at fixed times (UTC), written as a cron expression; once a time, whatever comes of it."""
 
     expression: str
 
     def need(self, situation: Situation) -> Need | None:
-        due = next(iter(CronSim(self.expression, situation.trained_at)))
+        due = next(iter(CronSim(self.expression, situation.tried_at)))
         return (
             Need(f"the schedule {self.expression!r} was due at {due:%Y-%m-%d %H:%M} UTC")
             if due <= situation.now

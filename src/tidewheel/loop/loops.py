@@ -17,6 +17,7 @@ from tidewheel.data import Data
 from tidewheel.features import Features
 from tidewheel.loop import store
 from tidewheel.loop.definition import Loop, Need, Situation, collecting
+from tidewheel.loop.patience import LOOKED_BACK, rests_until
 from tidewheel.loop.records import LoopRecord, LoopStatus, Turn
 from tidewheel.loop.spec import describe
 from tidewheel.loop.states import TurnState
@@ -183,10 +184,17 @@ class Loops:
             self._begin(record, need)
 
     def _need(self, loop: Loop, record: LoopRecord) -> Need | None:
+        now = self._clock.now()
+        with self._metadata.read() as connection:
+            turns = store.turns_of(connection, record.name, LOOKED_BACK)
+        rest = rests_until(turns)
+        if rest is not None and now < rest:
+            return None
         if record.champion is None or record.trained_at is None:
             return Need("the endpoint has no champion yet")
         alerts = self._monitoring.open_alerts(loop.endpoint, record.champion)
-        return loop.need(Situation(self._clock.now(), record.trained_at, alerts))
+        tried_at = max([record.trained_at, *(turn.started_at for turn in turns[:1])])
+        return loop.need(Situation(now, record.trained_at, tried_at, alerts))
 
     def _begin(self, record: LoopRecord, need: Need) -> Turn:
         now = self._clock.now()
