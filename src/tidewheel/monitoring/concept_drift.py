@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tidewheel.base.errors import InvalidInput
+from tidewheel.monitoring.blocks import blocks_of
 from tidewheel.monitoring.outcome_drift import OutcomeWatch
 from tidewheel.monitoring.watch import Subject
 from tidewheel.stats import EDetector, excess_brier, excess_log_loss
@@ -38,16 +39,23 @@ class ConceptDrift:
         metric: "log_loss" or "brier", of a prediction that is a probability.
         tolerance: mean excess loss that is put up with, in the metric's unit. Set it above the model's own
             miscalibration; a larger one finds less and later.
-        alpha: false alarms: among the first n labels after training or an alert, at most n * alpha.
+        alpha: false alarms: among the first n labels (with `per`: blocks) after training or an alert, at most
+            n * alpha. Choose it by how many of those pass between two trainings: 1e-7 suits labels, 0.01 days.
+        per: a block of time, as "1d", whose mean counts as one observation; default: each label counts for itself.
+            The stated false alarms suppose that a label is right on average given those before it. Labels that share
+            a cause (the flights of one storm) are not, and fire a detector that counts them singly at every such
+            cause: give the time after which causes are independent. An alarm then takes days of data, not rows.
     """
 
     metric: str = "log_loss"
     tolerance: float = 0.01
     alpha: float = 1e-7
+    per: str | None = None
 
     def __post_init__(self) -> None:
         if self.metric not in _METRICS:
             raise InvalidInput(f"ConceptDrift cannot watch {self.metric!r}.", fix=f"Use one of {sorted(_METRICS)}.")
+        blocks_of(self.per)  # a wrong duration is refused where it is written
 
     @property
     def name(self) -> str:
@@ -61,7 +69,8 @@ class ConceptDrift:
         score, (lo, hi), _, unit = _METRICS[self.metric]
         detector = EDetector(alpha=self.alpha, lo=lo, hi=hi, m0=self.tolerance)
         name = f"{self.metric}({subject.prediction})"
-        return OutcomeWatch(detector, score, self._tell, name, unit, usable=_is_probability)
+        blocks = blocks_of(self.per)
+        return OutcomeWatch(detector, score, self._tell, name, unit, usable=_is_probability, blocks=blocks)
 
     def _tell(self, mean: float, _side: str | None, changed: datetime | None, count: int) -> str:
         _, _, metric, unit = _METRICS[self.metric]
