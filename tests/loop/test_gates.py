@@ -18,13 +18,13 @@ NOTHING = np.empty(0)
 
 
 def version(number: int) -> ModelVersion:
-    fields = {name: None for name in ModelVersion.__dataclass_fields__}
+    fields = dict.fromkeys(ModelVersion.__dataclass_fields__)
     fields |= {"id": f"ver_{number}", "model": "m", "number": number, "signature": Signature((), (("p", "float64"),))}
     return ModelVersion(**fields)  # type: ignore[arg-type]
 
 
 def case(seed: int, *, theirs_off: float = 0.0, ours_off: float = 0.0, zone_off: float = 0.0) -> GateCase:
-    """Labels from a known chance; a model that is `off` by so much in log-odds; in `harbour` ours by `zone_off` more."""
+    """Labels from a known chance; models that are `off` by so much in log-odds, ours in `harbour` by `zone_off` more."""
     rng = np.random.default_rng(seed)
     score = rng.normal(0, 1, ROWS)
     zone = rng.integers(0, len(ZONES), ROWS)

@@ -1,4 +1,4 @@
-"""How long a loop rests after a turn that did not end in a new champion. Pure; asked by `loops.py` before it begins one.
+"""How long a loop rests after a turn that brought no new champion. Pure; asked by `loops.py` before it begins one.
 
 What called for the turn is often still there when it ends: no champion yet, an age that is passed, an alert that comes
 back. Without a rest a pipeline that fails at once would be started again several times a second, for ever.
@@ -26,4 +26,4 @@ def rests_until(turns: Sequence[Turn]) -> datetime | None:
     in_vain = list(takewhile(lambda turn: turn.state is not TurnState.PROMOTED, turns[:LOOKED_BACK]))
     if not in_vain or in_vain[0].ended_at is None:
         return None
-    return in_vain[0].ended_at + min(FIRST_REST * 2 ** (len(in_vain) - 1), LONGEST_REST)
+    return in_vain[0].ended_at + min(FIRST_REST * (1 << (len(in_vain) - 1)), LONGEST_REST)
