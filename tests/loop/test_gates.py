@@ -24,7 +24,7 @@ def version(number: int) -> ModelVersion:
 
 
 def case(seed: int, *, theirs_off: float = 0.0, ours_off: float = 0.0, zone_off: float = 0.0) -> GateCase:
-    """Labels from a known chance; models that are `off` by so much in log-odds, ours in `harbour` by `zone_off` more."""
+    """Labels from a known chance; models `off` by so much in log-odds, ours in `harbour` by `zone_off` more."""
     rng = np.random.default_rng(seed)
     score = rng.normal(0, 1, ROWS)
     zone = rng.integers(0, len(ZONES), ROWS)
