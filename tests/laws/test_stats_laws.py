@@ -12,9 +12,6 @@ import pytest
 
 import tidewheel.stats
 from tidewheel.stats import (
-    BettingSequence,
-    BinnedSketch,
-    ConformalDrift,
     EDetector,
     FeatureBins,
     Interval,
@@ -22,29 +19,10 @@ from tidewheel.stats import (
     Moments,
     RateCounts,
     RatioMoments,
-    ReferenceProfile,
     TwoSidedEDetector,
 )
 
 BINS = FeatureBins.of(np.linspace(0, 1, 100), bins=5)
-
-
-def conformal() -> ConformalDrift:
-    drift, rng = ConformalDrift({"x": BINS}, alpha=1e-3, slots=8), np.random.default_rng(0)
-    for day in range(160):
-        drift.add_reference(day % 8, {"x": window(rng.random(40))})
-    return drift
-
-
-def window(values: np.ndarray) -> BinnedSketch:
-    sketch = BinnedSketch(BINS)
-    sketch.add(values)
-    return sketch
-
-
-def feed_windows(drift: ConformalDrift, x: np.ndarray) -> None:
-    for part in x.reshape(-1, 40):
-        drift.update(drift.windows % 8, {"x": window(part)}, at=float(drift.windows))
 
 
 def rows(statistic: Any, x: np.ndarray) -> None:
@@ -59,10 +37,7 @@ def add(statistic: Any, x: np.ndarray) -> None:
 STREAMS: dict[type, tuple[Callable[[], Any], Callable[[Any, np.ndarray], None]]] = {
     EDetector: (lambda: EDetector(alpha=1e-3, lo=0.0, hi=1.0, m0=0.5), rows),
     TwoSidedEDetector: (lambda: TwoSidedEDetector(alpha=1e-3, bound=1.0, tolerance=0.5), rows),
-    BettingSequence: (lambda: BettingSequence(alpha=0.01, grid=50), rows),
-    ConformalDrift: (conformal, feed_windows),
     LogHistogram: (LogHistogram, add),
-    BinnedSketch: (lambda: BinnedSketch(BINS), add),
 }
 VALUES: dict[type, Any] = {
     Moments: Moments.of([1.0, 2.5]),
@@ -70,9 +45,8 @@ VALUES: dict[type, Any] = {
     RateCounts: RateCounts(10, 3),
     Interval: Interval(estimate=0.5, lower=float("-inf"), upper=1.0, n=3, alpha=0.05),
     FeatureBins: BINS,
-    ReferenceProfile: ReferenceProfile.of({"x": [1.0, 2.0, None], "zone": ["a", None]}),
 }
-DETECTORS = [EDetector, TwoSidedEDetector, ConformalDrift]
+DETECTORS = [EDetector, TwoSidedEDetector]
 
 
 def stateful() -> Iterator[type]:
@@ -143,10 +117,6 @@ def test_a_detector_never_alarms_on_a_constant_stream_at_its_null(kind: type) ->
     """Up to 1/alpha rows: at the very edge of the null a Shiryaev-Roberts sum counts its rows, R_n = n."""
     make, feed = STREAMS[kind]
     detector = make()
-    if kind is ConformalDrift:
-        detector = ConformalDrift({"x": BINS}, alpha=1e-3, slots=8)
-        for day in range(80):
-            detector.add_reference(day % 8, {"x": window(np.full(40, 0.5))})
     feed(detector, np.full(960, 0.5))
     assert not detector.reading().alarm
 
@@ -162,7 +132,6 @@ def test_a_detector_alarms_on_a_plain_change_and_keeps_saying_when(kind: type) -
     assert first.alarm
     feed(detector, np.full(400, 1.0))
     assert detector.reading().alarm
-    if kind is not ConformalDrift:
-        again = detector.reading()
-        assert (again.alarm_index, again.change_index) == (first.alarm_index, first.change_index)
-        assert abs(first.change_index - 400) < 40
+    again = detector.reading()
+    assert (again.alarm_index, again.change_index) == (first.alarm_index, first.change_index)
+    assert abs(first.change_index - 400) < 40

@@ -5,17 +5,13 @@ rates are stated and hold however often, and at whatever moment, the caller look
 
 Verbs: `mean_interval` / `difference_interval` (how much better), `rate_excess` (does B fail more often),
 `quantile_above` / `quantile_worse` (is the tail slower), `EDetector.update` (has a stream changed),
-`ConformalDrift.update` (has a feature changed, seasons apart), `compare` (how far apart are two distributions),
 `paired_difference` (is the candidate better on the same rows).
 
 Tables owned: none. Events emitted: none. Events read: none. No clock, no randomness and no I/O: the caller hands in
 times and random numbers and keeps the state; whatever has state has `to_dict()` / `from_dict()` that are JSON.
 """
 
-from tidewheel.stats.betting import BettingSequence
 from tidewheel.stats.confidence_sequence import Interval, boundary, difference_interval, mean_interval
-from tidewheel.stats.conformal import conformal_p, windows_needed
-from tidewheel.stats.conformal_drift import ConformalDrift, DriftReading, FeatureDrift
 from tidewheel.stats.e_detector import Detection, EDetector, TwoSidedEDetector
 from tidewheel.stats.failure_share import FailureShareEvidence, failure_share_excess
 from tidewheel.stats.feature_bins import FeatureBins
@@ -39,25 +35,16 @@ from tidewheel.stats.paired import PairedDifference, SliceComparison, compare_sl
 from tidewheel.stats.quantiles import QuantileEvidence, quantile_above, quantile_interval, quantile_worse
 from tidewheel.stats.rates import RateCounts, RateEvidence, rate_above, rate_difference_interval, rate_excess
 from tidewheel.stats.ratio_moments import RatioMoments
-from tidewheel.stats.reference_profile import BinnedSketch, FeatureDistance, ReferenceProfile, compare, profile_feature
-from tidewheel.stats.sample_size import design_effect, quotes_needed
-from tidewheel.stats.switchback import cluster_sums, in_washout, switchback_arm, switchback_unit
 
 __all__ = [
     "EXCESS_BRIER_RANGE",
     "EXCESS_LOG_LOSS_RANGE",
     "METRICS",
     "SIGNED_ERROR_RANGE",
-    "BettingSequence",
-    "BinnedSketch",
-    "ConformalDrift",
     "Detection",
-    "DriftReading",
     "EDetector",
     "FailureShareEvidence",
     "FeatureBins",
-    "FeatureDistance",
-    "FeatureDrift",
     "Interval",
     "LogHistogram",
     "Metric",
@@ -67,38 +54,27 @@ __all__ = [
     "RateCounts",
     "RateEvidence",
     "RatioMoments",
-    "ReferenceProfile",
     "SliceComparison",
     "TwoSidedEDetector",
     "absolute",
     "boundary",
     "brier",
-    "cluster_sums",
-    "compare",
     "compare_slices",
-    "conformal_p",
-    "design_effect",
     "difference_interval",
     "excess_brier",
     "excess_log_loss",
     "excess_squared",
     "failure_share_excess",
-    "in_washout",
     "log_loss",
     "mean_interval",
     "metric",
     "paired_difference",
-    "profile_feature",
     "quantile_above",
     "quantile_interval",
     "quantile_worse",
-    "quotes_needed",
     "rate_above",
     "rate_difference_interval",
     "rate_excess",
     "signed_error",
     "squared",
-    "switchback_arm",
-    "switchback_unit",
-    "windows_needed",
 ]

@@ -1,6 +1,6 @@
 """The bins a feature is counted on, fixed once from training data, so that every later window is comparable.
 
-Called by `reference_profile` and by workers that sketch traffic. It must never change after the reference was taken:
+Called by monitors, which count traffic on them. It must never change after the reference was taken:
 two sketches compare only on equal bins.
 
 Numeric: edges are quantiles of the reference (about equal counts per bin, so a distance sees every part of the
