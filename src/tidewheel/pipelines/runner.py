@@ -40,7 +40,6 @@ _PRELOADED = (
     "pyarrow.parquet",
     "pyarrow.compute",
     "pyarrow.dataset",
-    "duckdb",
     "deltalake",
     "lmdb",
 )
