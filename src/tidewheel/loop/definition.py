@@ -114,12 +114,16 @@ class Cron:
 
 @dataclass(frozen=True, slots=True)
 class MaxAge:
-    """Retrain when the champion's training lies this far back."""
+    """Retrain when the champion's training lies this far back.
+
+    A candidate that was refused leaves the champion as old as it was: the next try waits a quarter of the age.
+    """
 
     age: str
 
     def need(self, situation: Situation) -> Need | None:
-        too_old = situation.now - situation.trained_at > parse_duration(self.age)
+        age = parse_duration(self.age)
+        too_old = situation.now - situation.trained_at > age and situation.now - situation.tried_at > age / 4
         return Need(f"the champion was trained more than {self.age} ago") if too_old else None
 
 
@@ -169,7 +173,8 @@ class Loop:
         rows: the dataset whose rows carry the label; default: the only source of the features' views.
         window: how far back to train when no change point is known.
         min_rows: labelled rows after a change point without which no training starts.
-        holdout: the newest part of the rows, kept from training for the gates.
+        holdout: the newest part of the rows, kept from training for the gates: a share of them, as 0.2, or those of
+            so long before now, as "7d", but never more than half of the rows since a change.
     """
 
     def __init__(
@@ -187,9 +192,11 @@ class Loop:
         rows: Dataset | None = None,
         window: str = "28d",
         min_rows: int = 1000,
-        holdout: float = 0.2,
+        holdout: float | str = 0.2,
     ) -> None:
-        if not 0 < holdout < 1:
+        if isinstance(holdout, str):
+            parse_duration(holdout)
+        elif not 0 < holdout < 1:
             raise InvalidInput(f"The loop {name!r} holds out {holdout}.", fix="Give a part between 0 and 1, as 0.2.")
         parse_duration(window)
         self.name = name

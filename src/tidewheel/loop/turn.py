@@ -61,8 +61,7 @@ class TurnDriver:
         times = self._labelled_times(loop, since)
         if times.size < loop.min_rows:
             return turn
-        split = int(times.size * (1 - loop.holdout))
-        holdout_from = np.sort(times)[split].astype("datetime64[us]").item().replace(tzinfo=now.tzinfo)
+        holdout_from = first_held_out(loop.holdout, times, now)
         run = self.pipelines.start(
             target, self._pipeline_parameters(loop, turn, holdout_from), cause=turn.cause, key=turn.id
         )
@@ -154,6 +153,14 @@ class TurnDriver:
         }
         taken = inspect.signature(loop.pipeline).parameters
         return {name: value for name, value in offered.items() if name in taken}
+
+
+def first_held_out(holdout: float | str, times: np.ndarray[Any, Any], now: datetime) -> datetime:
+    """From when on rows are the gates': the newest share of them, or the newest days up to half of them."""
+    share = 0.5 if isinstance(holdout, str) else holdout
+    split: datetime = np.sort(times)[int(times.size * (1 - share))].astype("datetime64[us]").item()
+    begins = split.replace(tzinfo=now.tzinfo)
+    return max(begins, now - parse_duration(holdout)) if isinstance(holdout, str) else begins
 
 
 def _first_refusal(verdicts: list[Verdict]) -> Verdict | None:
