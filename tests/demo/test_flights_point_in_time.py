@@ -1,7 +1,6 @@
 """No flight sees its own or a later outcome: what an honest join scores, and how loudly a leak would show.
 
-`rolling_delay` and `weather_at` are the independent oracle of the demo's features, in plain numpy: what the platform's
-point-in-time join and its online store must give for the same flights.
+That the platform's own join and online store give the oracle's features is `test_flights_replay.py`'s.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from tests.demo.flights_oracle import HOUR_US, MINUTE_US, feature_rows, micros, rolling_delay
 
 from tidewheel.base.errors import Unavailable
 from tidewheel.demo.flights import model
@@ -22,9 +22,6 @@ from tidewheel.demo.flights.source import load_year
 
 pytest.importorskip("lightgbm", reason="the flights extra is not installed")
 
-MINUTE_US = 60_000_000
-TILE_US = 15 * MINUTE_US
-HOUR_US = 60 * MINUTE_US
 MAY = pa.scalar(datetime(2013, 5, 1, 4, tzinfo=UTC), type=INSTANT)
 MARCH = datetime(2013, 3, 1, 5, tzinfo=UTC)
 
@@ -43,59 +40,6 @@ def spring() -> FlightYear:
 @pytest.fixture(scope="module")
 def rows(spring: FlightYear) -> pa.Table:
     return feature_rows(spring)
-
-
-def micros(column: pa.ChunkedArray) -> np.ndarray:
-    """Microseconds since 1970; the far future where the event never came."""
-    return column.cast(pa.int64()).fill_null(2**62).to_numpy()
-
-
-def rolling_delay(
-    events: pa.Table, key: str, event_at: np.ndarray, asked: pa.Table, end_at: np.ndarray, window_us: int
-) -> np.ndarray:
-    """Mean arrival delay of the events of the same key within [end - window, end); NaN when there is none."""
-    delay = events["arr_delay_min"].to_numpy()
-    event_key, asked_key = events[key].to_numpy(), asked[key].to_numpy()
-    mean = np.full(len(end_at), np.nan)
-    for value in np.unique(asked_key):
-        mine = np.flatnonzero((event_key == value) & ~np.isnan(delay))
-        mine = mine[np.argsort(event_at[mine], kind="stable")]
-        total = np.concatenate([[0.0], np.cumsum(delay[mine])])
-        ask = np.flatnonzero(asked_key == value)
-        first = np.searchsorted(event_at[mine], end_at[ask] - window_us, "left")
-        last = np.searchsorted(event_at[mine], end_at[ask], "left")
-        some = last > first
-        mean[ask[some]] = (total[last] - total[first])[some] / (last - first)[some]
-    return mean
-
-
-def weather_at(year: FlightYear, column: str) -> np.ndarray:
-    """The newest observation at the origin, not after the scheduled departure and at most six hours old."""
-    due = micros(year.flights["scheduled_departure_at"])
-    known = np.full(len(due), np.nan)
-    for origin in model.ORIGINS:
-        reports = year.weather.filter(pc.equal(year.weather["origin"], origin))
-        observed = micros(reports["observed_at"])
-        asked = np.flatnonzero(year.flights["origin"].to_numpy() == origin)
-        newest = np.searchsorted(observed, due[asked], "right") - 1
-        fresh = (newest >= 0) & (due[asked] - observed[newest] <= 6 * HOUR_US)
-        known[asked[fresh]] = reports[column].to_numpy()[newest[fresh]]
-    return known
-
-
-def feature_rows(year: FlightYear) -> pa.Table:
-    """The model's features for every flight, as known at its scheduled departure."""
-    landings = year.landings()
-    landed = micros(landings["landed_at"])
-    tick = micros(year.flights["scheduled_departure_at"]) // TILE_US * TILE_US
-    columns = dict(model.request_columns(year.flights))
-    columns |= {name: weather_at(year, name) for name in model.WEATHER}
-    for window in model.DELAY_WINDOWS:
-        width = int(window.removesuffix("h")) * HOUR_US
-        for key in ("carrier", "origin"):
-            columns[f"{key}_delay_{window}"] = rolling_delay(landings, key, landed, year.flights, tick, width)
-    carried = ("late", "scheduled_departure_at", "landed_at")
-    return pa.table(columns | {name: year.flights[name] for name in carried})
 
 
 def auc_since_march(rows: pa.Table) -> float:

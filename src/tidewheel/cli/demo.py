@@ -64,16 +64,19 @@ def flights(
         ".tidewheel-demo-flights"
     ),
     port: Annotated[int | None, typer.Option("--port", help="Port of the live page; inference uses the next.")] = None,
-    days: Annotated[int, typer.Option("--days", help="How many days of 2013 to replay.")] = 365,
+    days: Annotated[
+        int, typer.Option("--days", min=1, help="Days to replay, after the eight weeks that the first model learns.")
+    ] = 309,
     as_json: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
     """The same loop on real data: every flight out of New York in 2013, replayed in event time."""
     with answering(as_json):
         from rich.console import Console
 
-        from tidewheel.demo.flights.run import FlightsOptions, run_flights
+        from tidewheel.demo.flights.run import REPLAY_SETTINGS, FlightsOptions, run_flights
 
-        options = FlightsOptions(home=home.absolute(), settings=start_settings(port, None), days=days, as_json=as_json)
+        settings = start_settings(port, None, REPLAY_SETTINGS)
+        options = FlightsOptions(home=home.absolute(), settings=settings, days=days, as_json=as_json)
         run_flights(options, Console(stderr=as_json))
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated
 
 import typer
@@ -76,9 +78,11 @@ def serve(
         group.run(stopping)
 
 
-def start_settings(port: int | None, workers: int | None) -> Settings:
-    """The settings that `--port` and `--workers` mean."""
-    values: dict[str, object] = {}
+def start_settings(
+    port: int | None, workers: int | None, others: Mapping[str, object] = MappingProxyType({})
+) -> Settings:
+    """The settings that `--port` and `--workers` mean, over `others`."""
+    values = dict(others)
     if port is not None:
         values |= {"server.port": port, "serving.port": port + 1 if port else 0}
     if workers is not None:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import uvloop
 from rich.console import Console
-from rich.live import Live
 
 from tidewheel.base.settings import Settings
 from tidewheel.demo.http import Connections
 from tidewheel.demo.install import Install, fresh_install
+from tidewheel.demo.live import as_typed, follow
 from tidewheel.demo.market.scales import FAST, NORMAL
 from tidewheel.demo.market.story import PROJECT, Story, Told
 from tidewheel.demo.market.summary import Summary, print_summary, summarise
@@ -24,8 +24,6 @@ from tidewheel.demo.market.transport import HttpTransport
 from tidewheel.demo.market.view import MarketView
 from tidewheel.demo.market.world import STARTS_AT
 from tidewheel.demo.timeline import Timeline
-
-_REFRESH_S = 0.4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,31 +67,12 @@ async def _tell(options: MarketOptions, install: Install, console: Console, bega
     view = MarketView(story, install.platform, install.addresses, connections.tally, timeline)
     telling = asyncio.create_task(story.tell())
     try:
-        await _show(telling, view, install, console, options.as_json)
+        await follow(telling, view.render, install, console, quiet=options.as_json)
         told: Told = await telling
     finally:
         telling.cancel()
         await connections.close()
     summary = summarise(install.platform, told, connections.tally, timeline, time.monotonic() - began)
     if not options.as_json:
-        print_summary(console, summary, timeline, _shown(options.home))
+        print_summary(console, summary, timeline, as_typed(options.home))
     return summary
-
-
-async def _show(telling: asyncio.Task[Told], view: MarketView, install: Install, console: Console, quiet: bool) -> None:
-    """Look after the install, and keep the view fresh, until the story is told."""
-    with contextlib.ExitStack() as stack:
-        live = None
-        if console.is_terminal and not quiet:
-            live = stack.enter_context(Live(console=console, auto_refresh=False, transient=True))
-        while not telling.done():
-            for sentence in install.look_after():
-                console.print(f"[red]{sentence}[/]")
-            if live is not None:
-                live.update(view.render(), refresh=True)
-            await asyncio.wait([telling], timeout=_REFRESH_S)
-
-
-def _shown(home: Path) -> str:
-    """The home as a person would type it."""
-    return str(home.relative_to(Path.cwd())) if home.is_relative_to(Path.cwd()) else str(home)
