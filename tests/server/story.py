@@ -85,9 +85,10 @@ def _contest() -> ContestView:
     high = tuple(e + w for e, w in zip(estimates, widths, strict=True))
     return ContestView(
         rollout_id="rol_1",
+        title="Version 4 against version 3, canary 25 %",
         goal="value per quote",
         running=True,
-        verdict="Holding at 25 %: the interval still reaches below the margin of −2 %.",
+        verdict="The interval still reaches below the margin of −2 %.",
         estimate=estimates[-1],
         low=low[-1],
         high=high[-1],

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tidewheel.server.pages.latency import latency_quantile_ms
 from tidewheel.server.pages.recorder import TrafficPoint

@@ -26,6 +26,7 @@ def contest_view(platform: Platform, rollout: Rollout, recorder: Recorder, name:
         history = [*history, goal]
     return ContestView(
         rollout_id=rollout.id,
+        title=_title(rollout, name),
         goal=rollout.plan.goal.key if rollout.plan.goal else "",
         running=rollout.running,
         verdict=verdict,
@@ -45,6 +46,12 @@ def contest_view(platform: Platform, rollout: Rollout, recorder: Recorder, name:
         ),
         chart=_chart(history),
     )
+
+
+def _title(rollout: Rollout, name: Callable[[str], str]) -> str:
+    stage = rollout.plan.stage_name(rollout.stage) if rollout.running else rollout.state.replace("_", " ")
+    title = f"{name(rollout.candidate_version)} against {name(rollout.champion_version)}, {stage}"
+    return title[:1].upper() + title[1:]
 
 
 def _latest(platform: Platform, rollout: Rollout) -> tuple[dict[str, Any], str]:

@@ -1,5 +1,5 @@
 """Remembers, in memory and for the charts only, what has no history of its own: requests per second, and how the goal's
-confidence sequence narrowed. One thread, one sample a second, started and ended with the application.
+confidence sequence narrowed. One thread, two samples a second, started and ended with the application.
 
 It must never be the source of a decision or of a figure that is kept elsewhere: after a restart it begins anew.
 """
@@ -22,7 +22,7 @@ from tidewheel.serving.worker.counters import read_counters
 if TYPE_CHECKING:
     from tidewheel.app import Platform
 
-_EVERY_S = 1.0
+_EVERY_S = 0.5
 _TRAFFIC_POINTS = 600
 _GOAL_POINTS = 400
 _log = logging.getLogger("tidewheel.server")
@@ -104,4 +104,4 @@ class Recorder:
                 continue  # it ended while we looked
             except Exception:
                 _log.exception("the page's recorder could not look")
-                self._stopping.wait(10 * _EVERY_S)
+                self._stopping.wait(20 * _EVERY_S)

@@ -52,7 +52,8 @@ def _watching(platform: Platform, status: LoopStatus, name: Callable[[str], str]
         return f"{champion} answers, and nothing calls for a new model."
     if last.state == "promoted":
         return f"{champion} answers since it was promoted; nothing calls for a new model."
-    return f"{champion} answers; {name(last.candidate)} was {last.state.replace('_', ' ')}."
+    why = f": {_inside(last.outcome)}" if last.outcome else ""
+    return f"{champion} answers; {name(last.candidate)} was {last.state.replace('_', ' ')}{why}."
 
 
 def _turn_sentence(platform: Platform, turn: Turn, rollout: Rollout | None, name: Callable[[str], str]) -> str:

@@ -110,6 +110,7 @@ class ContestView:
     """Champion against candidate on the goal: the difference and its confidence sequence, valid at every look."""
 
     rollout_id: str
+    title: str
     goal: str
     running: bool
     verdict: str
