@@ -10,6 +10,7 @@ import sys
 from collections import defaultdict
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "tidewheel"
@@ -104,33 +105,30 @@ def doors_page() -> str:
 
 def commands_page() -> str:
     """The command line, as its own `--help` tells it."""
-    from click import Command, Context, Group
-
     from tidewheel.cli.program import build
 
     parts = [
         "# Commands\n\nEvery command takes `--json`. Exit codes: 0 good, 1 failed, 2 wrong use, 3 a gate said no.\n"
     ]
-
-    def walk(command: Command, path: str) -> None:
-        context = Context(command, info_name=path)
-        if isinstance(command, Group):
-            for name in command.list_commands(context):
-                child = command.get_command(context, name)
-                if child is not None and not child.hidden:
-                    walk(child, f"{path} {name}")
-            return
-        told = (command.help or "").strip()
-        options = [
-            f"- `{' / '.join(p.opts)}` {getattr(p, 'help', '') or ''}".rstrip() + "\n"
-            for p in command.params
-            if p.param_type_name == "option" and "--help" not in p.opts
-        ]
-        arguments = " ".join((p.name or "").upper() for p in command.params if p.param_type_name == "argument")
-        parts.append(f"\n## {path} {arguments}".rstrip() + f"\n\n{told}\n\n" + "".join(options))
-
-    walk(build(), "tidewheel")
+    _walk(build(), "tidewheel", parts)
     return "".join(parts)
+
+
+def _walk(command: Any, path: str, parts: list[str]) -> None:
+    children: dict[str, Any] = getattr(command, "commands", {})
+    if not children or command.invoke_without_command:
+        parts.append(_command(command, path))
+    for name, child in sorted(children.items()):
+        if not child.hidden:
+            _walk(child, f"{path} {name}", parts)
+
+
+def _command(command: Any, path: str) -> str:
+    options = [parameter for parameter in command.params if parameter.param_type_name == "option"]
+    arguments = [parameter for parameter in command.params if parameter.param_type_name == "argument"]
+    words = " ".join([path, *((each.metavar or each.name).upper() for each in arguments)])
+    lines = [f"- `{' '.join(each.opts)}` {each.help or ''}".rstrip() + "\n" for each in options if each.name != "help"]
+    return f"\n## {words}\n\n{(command.help or '').strip()}\n\n" + "".join(lines)
 
 
 PAGE_WRITERS = {
