@@ -24,6 +24,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 from tidewheel.base.errors import Conflict, Unavailable
+from tidewheel.base.parent import as_parent
 from tidewheel.base.settings import Settings
 from tidewheel.serving.supervise import WorkerGroup
 
@@ -57,8 +58,9 @@ class Child:
     def start(self, log: Path) -> None:
         """Start the process, its output appended to its log file."""
         with log.open("ab") as output:
+            environment = {**self.environment, **as_parent()}
             self.process = subprocess.Popen(
-                list(self.command), env=self.environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                list(self.command), env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
         self.started = time.monotonic()
 
@@ -187,7 +189,13 @@ def addresses_of(home: Path) -> Addresses | None:
 
 def _children(home: Path, project: Path | None, settings: Settings, host: str, port: int) -> list[Child]:
     # OpenMP's idle threads spin by default, which starves whoever shares the cores.
-    environment = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", **os.environ, **settings.environment(), "TIDEWHEEL_HOME": str(home)}
+    environment = {
+        "OMP_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "passive",
+        **os.environ,
+        **settings.environment(),
+        "TIDEWHEEL_HOME": str(home),
+    }
     server = [sys.executable, "-m", "tidewheel.server", "--home", str(home), "--host", host, "--port", str(port)]
     controller = [sys.executable, "-m", "tidewheel.controller", "--home", str(home)]
     if project is not None:

@@ -2,7 +2,8 @@
 nothing.
 
 Linux tells a child by signal (prctl(2), PR_SET_PDEATHSIG); elsewhere a thread looks at the parent's id once a second.
-The child gets SIGTERM, and so ends as it would on any other day: with its work drained.
+The child gets SIGTERM, and so ends as it would on any other day: with its work drained. A parent that is killed while
+its child is still importing is missed by both; so the parent's id is handed down in the environment.
 """
 
 from __future__ import annotations
@@ -15,11 +16,17 @@ import threading
 import time
 
 _PR_SET_PDEATHSIG = 1
+_VARIABLE = "TIDEWHEEL_PARENT_PID"
+
+
+def as_parent() -> dict[str, str]:
+    """What a parent adds to the environment of a child that will call `exit_with_parent`."""
+    return {_VARIABLE: str(os.getpid())}
 
 
 def exit_with_parent() -> None:
     """From now on this process gets SIGTERM when its parent dies. Call it from the main thread, at the start."""
-    parent = os.getppid()
+    parent = int(os.environ.pop(_VARIABLE, os.getppid()))  # taken out: it is not the parent of our own children
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:  # it died before we could ask to be told

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from tidewheel.base.errors import Conflict
+from tidewheel.base.parent import as_parent
 from tidewheel.base.settings import Settings
 from tidewheel.serving.snapshot import ServingFolder, read_report
 
@@ -108,7 +109,7 @@ class WorkerGroup:
     def _start(self, index: int) -> None:
         command = [sys.executable, "-m", "tidewheel.serving.worker", "--home", str(self._home), "--host", self.host]
         command += ["--port", str(self.port), "--index", str(index)]
-        environment = {"OMP_NUM_THREADS": "1", **os.environ, **self._settings.environment()}
+        environment = {"OMP_NUM_THREADS": "1", **os.environ, **self._settings.environment(), **as_parent()}
         with (self._home / "logs" / f"worker-{index}.log").open("ab") as output:
             self._processes[index] = subprocess.Popen(
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
