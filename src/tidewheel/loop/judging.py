@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tidewheel.base.errors import TidewheelError
+from tidewheel.base.errors import Unavailable
 from tidewheel.features import Features, TrainingRows
 from tidewheel.loop.definition import Loop
 from tidewheel.registry import GateCase, ModelVersion, Registry, Verdict
@@ -31,31 +31,52 @@ def judge(
     registry: Registry,
     features: Features,
 ) -> list[Verdict]:
-    """Every gate's verdict on the candidate, in the order of the declaration, up to and with the first refusal."""
+    """Every gate's verdict on the candidate, in the order of the declaration, up to and with the first refusal.
+
+    Raises:
+        Unavailable: if a store does not answer, which says nothing about the candidate.
+    """
+    if champion is not None and champion.id == candidate.id:
+        return [Verdict("new", False, "the candidate is the champion already")]
+    try:
+        case = _case(loop, rows, candidate, champion, registry, features)
+    except Unavailable:
+        raise
+    except Exception as error:  # a model may raise anything
+        return [Verdict("answers", False, f"candidate and champion could not be asked: {error}")]
+    verdicts: list[Verdict] = []
+    for gate in loop.gates:
+        try:
+            verdicts.append(gate.judge(case))
+        except Exception as error:  # and so may a project's own gate
+            verdicts.append(Verdict(gate.name, False, f"it could not judge: {error}"))
+        if not verdicts[-1].passed:
+            break
+    return verdicts
+
+
+def _case(
+    loop: Loop,
+    rows: TrainingRows,
+    candidate: ModelVersion,
+    champion: ModelVersion | None,
+    registry: Registry,
+    features: Features,
+) -> GateCase:
     table = rows.table()
-    known = table.filter(table.column(loop.label.name).is_valid())
+    mask = table.column(loop.label.name).is_valid().to_numpy()
     outputs, latencies_ms = _answers(registry, candidate, loop, rows, features, timed=True)
     champion_outputs = _answers(registry, champion, loop, rows, features)[0] if champion else None
-    mask = table.column(loop.label.name).is_valid().to_numpy()
-    case = GateCase(
+    return GateCase(
         candidate=candidate,
         champion=champion,
-        rows=known,
+        rows=table.filter(table.column(loop.label.name).is_valid()),
         label=loop.label.name,
         prediction=loop.label.prediction or candidate.signature.output_names[-1],
         candidate_outputs=outputs[mask],
         champion_outputs=champion_outputs[mask] if champion_outputs is not None else None,
         latencies_ms=latencies_ms,
     )
-    verdicts: list[Verdict] = []
-    for gate in loop.gates:
-        try:
-            verdicts.append(gate.judge(case))
-        except (TidewheelError, ValueError, ArithmeticError) as error:
-            verdicts.append(Verdict(gate.name, False, f"it could not judge: {error}"))
-        if not verdicts[-1].passed:
-            break
-    return verdicts
 
 
 def _answers(

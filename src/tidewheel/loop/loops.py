@@ -6,13 +6,17 @@ it needs is read from the stores, so that any tick of any process can follow any
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from tidewheel.base.clock import Clock
 from tidewheel.base.doors import door
-from tidewheel.base.errors import Conflict, NotFound
+from tidewheel.base.errors import Conflict, InvalidInput, NotFound
 from tidewheel.base.ids import new_id
+from tidewheel.base.units import parse_duration
 from tidewheel.data import Data
 from tidewheel.features import Features
 from tidewheel.loop import store
@@ -21,6 +25,7 @@ from tidewheel.loop.patience import LOOKED_BACK, rests_until
 from tidewheel.loop.records import LoopRecord, LoopStatus, Turn
 from tidewheel.loop.spec import describe
 from tidewheel.loop.states import TurnState
+from tidewheel.loop.troubles import Troubles
 from tidewheel.loop.turn import TurnDriver
 from tidewheel.monitoring import Monitoring
 from tidewheel.pipelines import Pipelines, load_project
@@ -54,24 +59,35 @@ class Loops:
         self._clock = clock
         self._driver = TurnDriver(metadata, data, features, registry, pipelines, serving, rollouts, clock)
         self._definitions: dict[str, Loop] = {}
+        self._troubles = Troubles()
 
     def declare(self, project: Path) -> list[LoopRecord]:
         """Import a project file and make what it declares known: feature sets, endpoints, loops.
 
         Raises:
-            InvalidInput: if the file cannot be imported or declares no loop.
+            InvalidInput: if the file cannot be imported, or two loops claim one name or endpoint.
         """
         with collecting() as declared:
             load_project(project)
+        names = [loop.name for loop in declared]
+        if len(set(names)) < len(names):
+            raise InvalidInput(f"{project.name} declares two loops of one name: {names}.", fix="Rename one of them.")
+        self._pause_withdrawn(project, names)
         return [self._declare(loop, project) for loop in declared]
 
     def tick(self) -> None:
-        """Take every loop that is not paused one step further."""
+        """Take every loop that is not paused one step further; one that cannot go keeps no other from going."""
         with self._metadata.read() as connection:
             records = store.all_loops(connection)
         for record in records:
-            loop = self._definition(record)
-            self._step(loop, self._follow_champion(loop, record))
+            if not self._troubles.may_try(record.name):
+                continue
+            try:
+                self._tick_one(record)
+            except Exception as error:  # a project may raise anything
+                self._troubles.note(record.name, error)
+            else:
+                self._troubles.clear(record.name)
 
     @door("GET", "/loop/loops")
     def ls(self) -> list[LoopStatus]:
@@ -128,7 +144,8 @@ class Loops:
 
     @door("POST", "/loop/loops/{name}/cancel")
     def cancel(self, name: str, reason: str = "cancelled by hand") -> Turn:
-        """Stop the turn under way; a rollout that it began is left to `rollback`.
+        """Stop the turn under way and its training; its alerts are done with. A rollout that it began goes on until it
+        is aborted.
 
         Raises:
             Conflict: if no turn is under way.
@@ -140,7 +157,8 @@ class Loops:
         return self._driver.cancel(turn, reason)
 
     def _declare(self, loop: Loop, project: Path) -> LoopRecord:
-        if loop.rows.initial and loop.rows.name not in {each.name for each in self._data.ls()}:
+        self._check_claims(loop)
+        if loop.rows.initial and not self._has_rows(loop.rows.name):
             self._data.import_file(loop.rows.name, project.parent / loop.rows.initial)
         self._features.apply(loop.features)
         self._serving.create_endpoint(loop.endpoint)
@@ -156,6 +174,8 @@ class Loops:
             trained_at=known.trained_at if known else None,
             declared_at=self._clock.now(),
         )
+        if known is not None and known.champion and _watching(known.spec) != _watching(record.spec):
+            self._monitoring.watch(loop.endpoint, known.champion, loop.monitors, loop.label)
         self._definitions[loop.name] = loop
         if known is None or (known.spec, known.target) != (record.spec, record.target):
             with self._metadata.change() as change:
@@ -164,9 +184,49 @@ class Loops:
                 change.emit("loop.loop.declared", f"loop:{loop.name}", record.spec, inputs=[feature_set])
         return record
 
+    def _check_claims(self, loop: Loop) -> None:
+        """Two loops on one endpoint would each train against the other's champions, and take away its monitors."""
+        with self._metadata.read() as connection:
+            others = [each for each in store.all_loops(connection) if each.name != loop.name and not each.paused]
+        holder = next((each.name for each in others if each.endpoint == loop.endpoint), None)
+        if holder is not None:
+            raise InvalidInput(
+                f"The endpoint {loop.endpoint!r} of the loop {loop.name!r} is kept by the loop {holder!r} already.",
+                fix=f"Name another endpoint, or pause {holder!r}.",
+            )
+
+    def _pause_withdrawn(self, project: Path, declared: Sequence[str]) -> None:
+        """Pause the loops that a project file declared once and does no longer."""
+        with self._metadata.read() as connection:
+            known = store.all_loops(connection)
+        for record in known:
+            mine = record.target.rpartition(":")[0] == str(project.resolve())
+            if mine and record.name not in declared and not record.paused:
+                self._definitions.pop(record.name, None)
+                self._set_paused(record.name, True, "its project no longer declares it")
+
+    def _has_rows(self, dataset: str) -> bool:
+        """Whether a dataset was ever written, also if the writer died before it said so."""
+        try:
+            self._data.resolve(dataset)
+        except NotFound:
+            return False
+        return True
+
+    def _tick_one(self, record: LoopRecord) -> None:
+        if record.paused and record.name not in self._definitions:
+            return
+        loop = self._definition(record)
+        self._step(loop, self._follow_champion(loop, record))
+
     def _definition(self, record: LoopRecord) -> Loop:
         if record.name not in self._definitions:
             self.declare(Path(record.target.rpartition(":")[0]))
+        if record.name not in self._definitions:
+            raise NotFound(
+                f"{record.target.rpartition(':')[0]} no longer declares the loop {record.name!r}.",
+                fix="Declare it again, or pause it.",
+            )
         return self._definitions[record.name]
 
     def _step(self, loop: Loop, record: LoopRecord) -> None:
@@ -175,19 +235,29 @@ class Loops:
         with self._metadata.read() as connection:
             turn = store.active_turn(connection, record.name)
         if turn is not None:
-            moved = self._driver.step(loop, turn, record.target)
-            if moved.ended_at is not None:
-                self._monitoring.resolve(list(moved.alerts), f"turn {moved.id} ended: {moved.state}")
+            self._driver.step(loop, turn, record.target, record.champion)
             return
-        need = self._need(loop, record)
-        if need is not None:
-            self._begin(record, need)
-
-    def _need(self, loop: Loop, record: LoopRecord) -> Need | None:
-        now = self._clock.now()
         with self._metadata.read() as connection:
             turns = store.turns_of(connection, record.name, LOOKED_BACK)
-        rest = rests_until(turns)
+        self._resolve_answered(turns)
+        need = self._need(loop, record, turns)
+        if need is not None:
+            self._begin(record, replace(need, change_at=need.change_at or self._last_change(loop, turns)))
+
+    def _resolve_answered(self, turns: Sequence[Turn]) -> None:
+        """Resolve the alerts that a turn has dealt with. One that failed has not: its alerts call for another try."""
+        if turns and turns[0].alerts and turns[0].state is not TurnState.FAILED:
+            self._monitoring.resolve(turns[0].alerts, f"turn {turns[0].id} ended: {turns[0].state}")
+
+    def _last_change(self, loop: Loop, turns: Sequence[Turn]) -> datetime | None:
+        """The change that the champion was trained after, if the window reaches back beyond it: older rows tell of
+        another world."""
+        promoted = (turn.change_at for turn in turns if turn.state is TurnState.PROMOTED)
+        oldest = self._clock.now() - parse_duration(loop.window)
+        return max((change for change in promoted if change is not None and change > oldest), default=None)
+
+    def _need(self, loop: Loop, record: LoopRecord, turns: Sequence[Turn]) -> Need | None:
+        now, rest = self._clock.now(), rests_until(turns)
         if rest is not None and now < rest:
             return None
         if record.champion is None or record.trained_at is None:
@@ -220,7 +290,7 @@ class Loops:
         return turn
 
     def _follow_champion(self, loop: Loop, record: LoopRecord) -> LoopRecord:
-        """Defend whichever version holds the endpoint's champion alias now, whoever put it there."""
+        """Defend whichever version is the endpoint's champion now, whoever put it there."""
         champion = self._serving.champion(loop.endpoint)
         if champion is None or champion == record.champion:
             return record
@@ -233,11 +303,11 @@ class Loops:
             change.emit("loop.champion.followed", f"loop:{loop.name}", facts, inputs=[f"version:{champion}"])
         return replace(record, champion=champion, trained_at=trained_at)
 
-    def _set_paused(self, name: str, paused: bool) -> LoopStatus:
+    def _set_paused(self, name: str, paused: bool, reason: str = "asked for by hand") -> LoopStatus:
         with self._metadata.change() as change:
             self._found(store.find_loop(change.connection, name), name)
             store.set_paused(change, name, paused)
-            change.emit(f"loop.loop.{'paused' if paused else 'resumed'}", f"loop:{name}")
+            change.emit(f"loop.loop.{'paused' if paused else 'resumed'}", f"loop:{name}", {"reason": reason})
         return self.show(name)
 
     @staticmethod
@@ -245,3 +315,8 @@ class Loops:
         if record is None:
             raise NotFound(f"There is no loop {name!r}.", fix="`tidewheel loop ls` lists them.")
         return record
+
+
+def _watching(spec: dict[str, Any]) -> tuple[Any, Any]:
+    """The part of a declaration that decides what is watched."""
+    return spec.get("monitors"), spec.get("label")
