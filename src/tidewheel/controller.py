@@ -8,6 +8,7 @@ tidy. A room that fails is reported and tried again next round; it never keeps t
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 import sys
 import threading
@@ -54,12 +55,14 @@ class Chore:
 class Controller:
     """Leads by lease and makes rounds until told to stop."""
 
-    def __init__(self, platform: Platform) -> None:
-        self._platform = platform
+    def __init__(self, platform: Platform, project: Path | None = None) -> None:
+        self._leases = platform.leases
         self._tick_s = platform.settings.get("controller.tick_ms", int) / 1000
         self._lease_s = platform.settings.get("controller.lease_s", float)
         self._stopping = threading.Event()
-        self._chores = chores(platform)
+        self._chores = chores(platform, project)
+        self._lease: Lease | None = None
+        self._renew_at = 0.0
 
     def stop(self, *_signal: object) -> None:
         """End after the round under way."""
@@ -67,33 +70,40 @@ class Controller:
 
     def run(self) -> None:
         """Make rounds while leading; while another leads, wait to take over."""
-        leases, lease = self._platform.leases, None
-        renew_at = 0.0
         while not self._stopping.is_set():
-            if lease is None:
-                lease, renew_at = leases.acquire(_LEASE, self._lease_s), time.monotonic() + self._lease_s / 3
-            elif time.monotonic() > renew_at:
-                lease = lease if leases.renew(lease, self._lease_s) else None
-                renew_at = time.monotonic() + self._lease_s / 3
-            if lease is not None:
-                self._round()
+            self.round()
             self._stopping.wait(self._tick_s)
-        self._step_down(lease)
+        if self._lease is not None:
+            self._leases.release(self._lease)
 
-    def _round(self) -> None:
+    def round(self) -> None:
+        """Every chore that is due, one after the other, for as long as this controller leads."""
         for chore in self._chores:
-            if self._stopping.is_set():
+            if self._stopping.is_set() or not self._leads():
                 return
             chore.run()
 
-    def _step_down(self, lease: Lease | None) -> None:
-        if lease is not None:
-            self._platform.leases.release(lease)
+    def _leads(self) -> bool:
+        """Whether this controller leads now: it takes a lease that is free, and renews its own when that is due."""
+        if self._lease is not None and time.monotonic() < self._renew_at:
+            return True
+        try:
+            if self._lease is not None and not self._leases.renew(self._lease, self._lease_s):
+                self._lease = None
+            elif self._lease is None:
+                self._lease = self._leases.acquire(_LEASE, self._lease_s)
+        except Exception as error:  # whatever a database that is gone raises
+            print(f"controller: its lease could not be had: {error}", file=sys.stderr, flush=True)
+            return False
+        self._renew_at = time.monotonic() + self._lease_s / 3
+        return self._lease is not None
 
 
-def chores(platform: Platform) -> list[Chore]:
-    """What a round does, in order."""
+def chores(platform: Platform, project: Path | None = None) -> list[Chore]:
+    """What a round does, in order; the project is declared once, as soon as that succeeds."""
+    declaring = [Chore("loop.declare", lambda: declare(platform, project), every_s=math.inf)] if project else []
     return [
+        *declaring,
         Chore("serving.publish", platform.serving.publish),
         Chore("rollout.tick", platform.rollout.tick),
         Chore("monitoring.run", platform.monitoring.run),
@@ -105,6 +115,12 @@ def chores(platform: Platform) -> list[Chore]:
     ]
 
 
+def declare(platform: Platform, project: Path) -> None:
+    """Make what a project file declares known, and have a runner at hand for its pipelines."""
+    platform.loop.declare(project)
+    platform.pipelines.warm(project)
+
+
 def main() -> None:
     """Run one controller until SIGTERM, or until its supervisor is gone."""
     parser = argparse.ArgumentParser(prog="tidewheel controller")
@@ -113,10 +129,7 @@ def main() -> None:
     arguments = parser.parse_args()
     exit_with_parent()
     with open_platform(arguments.home) as platform:
-        if arguments.project:
-            platform.loop.declare(arguments.project)
-            platform.pipelines.warm(arguments.project)
-        controller = Controller(platform)
+        controller = Controller(platform, arguments.project)
         signal.signal(signal.SIGTERM, controller.stop)
         signal.signal(signal.SIGINT, controller.stop)
         controller.run()
