@@ -26,7 +26,9 @@ from urllib.request import urlopen
 from tidewheel.base.errors import Conflict, Unavailable
 from tidewheel.base.parent import as_parent
 from tidewheel.base.settings import Settings
+from tidewheel.serving.snapshot import ServingFolder
 from tidewheel.serving.supervise import WorkerGroup
+from tidewheel.serving.watching import live_generations
 
 _LOOK_EVERY_S = 0.1
 _STEADY_S = 10.0  # a child that lived this long has its restart pause forgiven
@@ -104,6 +106,7 @@ class Supervisor:
         self._settings = settings
         self._lock = contextlib.ExitStack()
         self._lock.enter_context(_locked(home))
+        _let_drain(home, settings.get("serving.drain_timeout_s", float) + 2)
         self._workers, moved_workers = _worker_group(home, settings)
         port, moved_server = _free_port(settings.get("server.host", str), settings.get("server.port", int))
         self.moved_ports = [*moved_server, *moved_workers]
@@ -185,6 +188,13 @@ def addresses_of(home: Path) -> Addresses | None:
     except (FileNotFoundError, ValueError, TypeError):
         return None
     return found if _is_locked(home) else None
+
+
+def _let_drain(home: Path, within_s: float) -> None:
+    """Wait for workers of a supervisor that was killed: they still answer, on the ports that we may want."""
+    deadline = time.monotonic() + within_s
+    while live_generations(ServingFolder(home)) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def _children(home: Path, project: Path | None, settings: Settings, host: str, port: int) -> list[Child]:

@@ -37,13 +37,14 @@ class Install:
 
     home: Path
     project: Path | None
+    port: int = 0
     process: subprocess.Popen[bytes] | None = None
     addresses: dict[str, str] = field(default_factory=dict)
 
     def up(self, within_s: float = 60.0) -> None:
         """Start it and wait until it says where it answers."""
         command = [sys.executable, "-m", "tidewheel.cli", "up", *([str(self.project)] if self.project else [])]
-        command += ["--home", str(self.home), "--port", "0", "--json"]
+        command += ["--home", str(self.home), "--port", str(self.port), "--json"]
         self.home.mkdir(parents=True, exist_ok=True)
         said = self.home.parent / f"{self.home.name}-up.log"
         with said.open("wb") as log:
@@ -80,9 +81,9 @@ class Install:
 
 
 @contextmanager
-def installed(home: Path, project: Path | None) -> Iterator[Install]:
+def installed(home: Path, project: Path | None = None, port: int = 0) -> Iterator[Install]:
     """An install that is up; drained at the end."""
-    install = Install(home, project)
+    install = Install(home, project, port)
     try:
         install.up()
         yield install

@@ -13,7 +13,7 @@ from tidewheel.app import Platform, open_platform
 from tidewheel.base.clock import ReplayClock
 from tidewheel.base.errors import Conflict
 from tidewheel.base.settings import Settings
-from tidewheel.supervisor import Addresses, Supervisor
+from tidewheel.supervisor import Addresses, Supervisor, addresses_of
 
 _MARKER = "made-by-tidewheel-demo"
 
@@ -42,8 +42,10 @@ def fresh_install(home: Path, project: Path, starts_at: datetime, settings: Sett
     """Bring up `project` in an empty home whose time is replayed from `starts_at`; drain it at the end.
 
     Raises:
-        Conflict: if the home holds something that no demonstration made.
+        Conflict: if the home is up, or holds something that no demonstration made.
     """
+    if addresses_of(home) is not None:
+        raise Conflict(f"The home {home} is up.", fix="Stop it, or give another --home.")
     _empty(home)
     clock = ReplayClock(home / "clock", starts_at)
     supervisor = Supervisor(home, project, settings)

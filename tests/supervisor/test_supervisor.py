@@ -1,0 +1,138 @@
+"""`tidewheel up`, as processes: it says where it answers, keeps its children running, drains, and leaves nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from tests.crash.install import Install, installed, processes_of
+
+from tidewheel.supervisor import addresses_of
+
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(180)]
+EVERYTHING = {"server", "controller", "worker"}
+
+
+@pytest.fixture(scope="module")
+def install(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Install]:
+    """One that goes on running, whatever is done to its children."""
+    with installed(tmp_path_factory.mktemp("up") / "home") as install:
+        yield install
+
+
+def test_it_prints_addresses_that_answer(install: Install) -> None:
+    for url in (
+        f"{install.addresses['inference']}/v2/health/ready",
+        f"{install.addresses['control_plane']}/health/live",
+    ):
+        with urlopen(url, timeout=10) as answer:
+            assert answer.status == 200
+    assert set(processes_of(install.home).values()) >= EVERYTHING
+    found = addresses_of(install.home)
+    assert found is not None
+    assert found.inference == install.addresses["inference"]
+
+
+@pytest.mark.parametrize("kind", ["server", "controller", "worker"])
+def test_a_child_that_dies_is_started_again_within_a_second_or_so(install: Install, kind: str) -> None:
+    before = install.pids(kind)
+    begun = time.monotonic()
+    killed = install.kill(kind)
+    wait(lambda: len(install.pids(kind)) == len(before) and killed not in install.pids(kind))
+    assert time.monotonic() - begun < 3  # a second, and the machine has other work
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_it_drains_when_asked_to_stop(tmp_path: Path, asked: signal.Signals) -> None:
+    with installed(tmp_path / "home") as install:
+        assert install.process is not None
+        install.process.send_signal(asked)
+        assert install.process.wait(20) == 0
+        assert processes_of(install.home) == {}
+        assert addresses_of(install.home) is None
+        assert not (install.home / "up.json").exists()
+
+
+def test_a_second_one_on_the_same_home_is_refused_and_told_whose_it_is(install: Install) -> None:
+    second = subprocess.run(up(install.home, as_json=False), capture_output=True, text=True, timeout=60)
+    assert second.returncode == 1
+    assert f"already up (process {install.process.pid if install.process else 0})" in " ".join(second.stderr.split())
+    assert install.process is not None
+    assert install.process.poll() is None
+
+
+def test_killed_it_leaves_no_process_and_comes_back_at_the_same_addresses(tmp_path: Path) -> None:
+    with installed(tmp_path / "home", port=free_ports()) as install:
+        before = {**install.addresses, "pid": ""}
+        install.kill_supervisor()
+        install.up()
+        assert {**install.addresses, "pid": ""} == before
+        install.kill_supervisor()
+        wait(lambda: processes_of(install.home) == {})
+
+
+def test_killed_at_any_moment_of_its_start_it_starts_again(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    for moment_s in (0.2, 0.7, 1.2, 2.0):
+        process = subprocess.Popen(up(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(moment_s)  # not a wait for something: the moment is what is tried
+        for pid in (process.pid, *processes_of(home)):
+            os.kill(pid, signal.SIGKILL)
+        process.wait()
+    with installed(home) as install:
+        assert set(processes_of(install.home).values()) >= EVERYTHING
+
+
+def test_taken_ports_are_told_and_others_used(tmp_path: Path) -> None:
+    port = free_ports()
+    with taken(port), taken(port + 1):
+        process = subprocess.Popen(up(tmp_path / "home", port, as_json=False), stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        said = "".join(iter(process.stdout.readline, "^C drains and stops.\n"))
+        process.terminate()
+        process.communicate(timeout=30)
+    assert f"Port {port} is taken; the page uses " in said
+    assert f"Port {port + 1} is taken; inference uses " in said
+    assert f":{port}\n" not in said
+
+
+def up(home: Path, port: int = 0, *, as_json: bool = True) -> list[str]:
+    command = [sys.executable, "-m", "tidewheel.cli", "up", "--home", str(home), "--port", str(port)]
+    return [*command, "--json"] if as_json else command
+
+
+def wait(condition: Callable[[], object], within_s: float = 20.0) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come true"
+        time.sleep(0.02)
+
+
+@contextmanager
+def taken(port: int) -> Iterator[None]:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", port))
+        other.listen()
+        yield
+
+
+def free_ports() -> int:
+    """A port that is free, as is the next."""
+    while True:
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port: int = first.getsockname()[1]
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
