@@ -123,6 +123,19 @@ def test_a_switchback_window_that_the_stage_cut_does_not_count(town: Town) -> No
     assert evidence(town, rollout)[0].candidate.labelled == 0
 
 
+def test_a_switchback_window_that_the_stages_end_cut_does_not_count(town: Town) -> None:
+    rollout = start(town, unit=switchback("zone", "1h"), steps=(20, 50, 100), min_per_stage=1)
+    for hour in (7, 8):
+        town.clock.advance_to(town.clock.now().replace(hour=hour))
+        answer(town, f"whole-{hour}", 1.0, unit=f"north@{hour}")
+    town.clock.advance_to(town.clock.now().replace(hour=9))
+    answer(town, "cut", 1.0, unit="north@9")
+    town.rollouts.tick()  # the window from 7 on has closed, which is enough to advance in the midst of that from 9 on
+    assert town.rollouts.get(rollout.id).stage == 1
+    town.clock.advance_to(town.clock.now().replace(hour=12))
+    assert evidence(town, rollout)[0].candidate.labelled == 2
+
+
 def test_what_was_served_before_a_rollout_began_does_not_count(town: Town) -> None:
     town.serve(50, {CHAMPION: Behaviour()})
     town.clock.advance_to(town.clock.now() + timedelta(seconds=1))

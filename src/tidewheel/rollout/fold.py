@@ -163,9 +163,12 @@ def _kept(sums: Iterable[tuple[int, Arm, str]]) -> list[str]:
 
 def _close_windows(connection: Connection, watch: Watch, now_us: int) -> None:
     if watch.rollout.plan.unit.switchback:
+        window_us = round(watch.rollout.plan.unit.window_s * 1e6)
         grown: dict[Place, list[tuple[Sums, Sums]]] = defaultdict(list)
         for row in store.close_units(connection, watch.rollout.id, now_us):
-            grown[row.stage, Arm(row.arm)].append(((0.0, 0), (row.total, row.rows)))
+            ended_at = watch.rollout.stages[row.stage].ended_at
+            if ended_at is None or row.closes_at_us - window_us <= to_us(ended_at):  # else the stage's end cut it
+                grown[row.stage, Arm(row.arm)].append(((0.0, 0), (row.total, row.rows)))
         _grow(watch, grown)
 
 
