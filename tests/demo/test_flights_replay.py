@@ -133,7 +133,7 @@ def test_all_policies_are_scored_on_the_same_flights_and_none_knows_too_much(rep
 
 
 def test_the_report_is_printed_for_people_and_is_json_for_programs(replayed: Replayed) -> None:
-    assert "four-weekly" in replayed.printed
+    assert "4-weekly" in replayed.printed
     assert "the endpoint has no champion yet" in replayed.printed
     found = json.loads(json.dumps(replayed.report.to_dict(), default=str, allow_nan=False))
     assert found["comparison"]["trainings"]["never"] == {"attempted": 0, "promoted": 0}

@@ -28,7 +28,7 @@ class Line:
 def _turn_moved(data: dict[str, Any]) -> str:
     state = data["state"]
     if state == "training":
-        return f"{data.get('rows', 0):,} rows since the change: training begins"
+        return f"{data.get('rows', 0):,} labelled rows: training begins"
     if state == "judging":
         return "a candidate is trained; the gates judge it"
     if state == "rolling_out":

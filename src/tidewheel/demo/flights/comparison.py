@@ -23,7 +23,7 @@ from tidewheel.demo.flights.scoring import Score, score, score_by_month
 from tidewheel.demo.flights.timetable import local_month, micros
 from tidewheel.loop import TurnState
 
-POLICIES = ("loop", "never", "four-weekly")
+POLICIES = ("loop", "never", "4-weekly")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ def compare(platform: Platform, replay: Replay, rows: pa.Table) -> Comparison:
     chances = {
         "loop": _answered(replay, rows),
         "never": predict_by_schedule(rows, days[:1]),
-        "four-weekly": predict_by_schedule(rows, days),
+        "4-weekly": predict_by_schedule(rows, days),
     }
     late = np.asarray(rows["late"].to_numpy(), dtype=np.float64)
     month = local_month(micros(rows["scheduled_departure_at"]))
@@ -73,7 +73,7 @@ def compare(platform: Platform, replay: Replay, rows: pa.Table) -> Comparison:
         trainings={
             "loop": _turns(platform),
             "never": Trainings(attempted=0, promoted=0),
-            "four-weekly": Trainings(attempted=len(days) - 1, promoted=len(days) - 1),
+            "4-weekly": Trainings(attempted=len(days) - 1, promoted=len(days) - 1),
         },
         unlabelled=int(np.count_nonzero(asked & np.isnan(late))),
     )

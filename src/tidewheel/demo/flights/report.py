@@ -46,7 +46,7 @@ def print_report(console: Console, report: Report, home: str) -> None:
     console.rule("[bold]flights out of New York, 2013: late by more than 15 minutes?")
     console.print(_table(report.comparison))
     console.print(
-        "All three begin with eight weeks. `never` and `four-weekly` learn from every flight that has landed; each "
+        "All three begin with eight weeks. `never` and `4-weekly` learn from every flight that has landed; each "
         "of the loop's candidates leaves the newest days to its gate.",
         style="dim",
         highlight=False,
@@ -63,13 +63,13 @@ def print_report(console: Console, report: Report, home: str) -> None:
 
 
 def _table(comparison: Comparison) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))  # fits 80 columns
     table.add_column("month")
     table.add_column("landed", justify="right")
     table.add_column("late", justify="right")
     for measure in ("AUC", "log-loss"):
-        for policy in POLICIES:
-            table.add_column(f"{measure}\n{policy}", justify="right")
+        for place, policy in enumerate(POLICIES):
+            table.add_column(f"{'' if place else measure}\n{policy}", justify="right")
     for month, scores in comparison.by_month.items():
         table.add_row(month_abbr[month], *_cells(scores))
     table.add_section()
