@@ -37,6 +37,18 @@ def test_any_text_is_a_size_an_instant_or_refused(text):
             assert refusal.fix
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_an_instant_that_utc_has_no_year_for_is_refused(text):
+    with pytest.raises(InvalidInput):
+        parse_instant(text)
+
+
+@pytest.mark.parametrize("text", ["99999999999999d", "9" * 400 + "d"])
+def test_a_duration_beyond_all_time_is_refused(text):
+    with pytest.raises(InvalidInput):
+        parse_duration(text)
+
+
 def test_a_size_knows_binary_and_decimal_units():
     assert parse_bytes("64MiB") == 64 * 2**20
     assert parse_bytes("10GB") == 10 * 10**9

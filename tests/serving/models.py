@@ -22,6 +22,13 @@ class Failing:
         return rows[:, :1]
 
 
+class Broken:
+    """Cannot even answer its warm-up, so that no worker takes it."""
+
+    def predict(self, rows):
+        raise RuntimeError("this model is broken")
+
+
 class Slow:
     """Takes its time on anything but zeros."""
 

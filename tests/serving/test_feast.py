@@ -74,6 +74,15 @@ def test_a_bad_push_counts_nothing_and_says_why(client, body, status):
     assert found["results"][2]["values"] == [None]
 
 
+def test_a_push_that_fails_unforeseen_is_answered_too(house, connect):
+    version = house.register_zones(Adding(0.0))
+    house.serving.create_endpoint("surge")
+    house.serving.set_route("surge", {version.id: 100.0})
+    answer = push(connect(house.start()), zone=["z1"], demand=[1], at=[10**30])
+    assert answer.status in (400, 500)
+    assert answer.json["error"]
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [

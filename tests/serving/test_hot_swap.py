@@ -5,7 +5,7 @@ import time
 
 import pytest
 from tests.serving.house import Client, until
-from tests.serving.models import Adding
+from tests.serving.models import Adding, Broken
 
 
 class Load:
@@ -95,6 +95,21 @@ def test_a_version_that_cannot_be_loaded_leaves_the_old_route_in_place(house, co
     # The control side fetches damaged files again, and the worker takes the route after all.
     until(lambda: house.serving.publish() and house.serving.applied(route.generation))
     assert {client.infer([1.0, 2.0]).json["model_version"] for _ in range(40)} == {"1", "2"}
+
+
+def test_a_version_that_cannot_be_loaded_holds_no_other_endpoint_back(house, connect):
+    first = house.deploy(Adding(1.0))
+    client = connect(house.start())
+    house.serving.create_endpoint("other")
+    broken = house.register(Broken())
+    house.serving.set_route("other", {first.id: 95.0, broken.id: 5.0})
+    until(lambda: house.serving.status().workers[0].failures)
+    second = house.register(Adding(2.0))
+    house.serving.set_route("surge", {second.id: 100.0})
+    until(lambda: client.infer([1.0, 2.0]).json["parameters"]["version"] == second.id)
+    assert not house.serving.status().applied
+    house.serving.set_route("other", {first.id: 100.0})
+    house.applied()
 
 
 def test_a_worker_that_starts_anew_serves_what_can_be_loaded(house, connect):

@@ -185,6 +185,23 @@ def test_an_endless_header_is_cut_off(client):
     assert client.closed()
 
 
+def test_an_endless_trailer_is_cut_off(client):
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: ")
+    for _ in range(10):
+        client.send(b"x" * 1000)
+    assert client.answer().status == 431
+    assert client.closed()
+
+
+def test_many_requests_between_two_halves_of_others_are_not_one_long_head(client):
+    one = b"GET /a HTTP/1.1\r\nHost: t\r\n\r\n"
+    client.send(one[:10])
+    client.send(one[10:] + one * 200 + one[:10])
+    assert [client.answer().status for _ in range(201)] == [200] * 201
+    client.send(one[10:])
+    assert client.answer().status == 200
+
+
 def test_an_offer_to_upgrade_is_declined_and_the_request_answered(client):
     upgrade = b"Host: t\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: x\r\n"
     client.send(b"GET /a HTTP/1.1\r\n" + upgrade + b"\r\n")

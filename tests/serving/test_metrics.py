@@ -59,3 +59,19 @@ def test_a_full_counter_file_counts_into_one_cell(tmp_path):
     again = CounterFile(tmp_path / "0.counters")
     assert again.cell("x_total", (("label", "0" * 300),)) == file.cell("x_total", (("label", "0" * 300),))
     assert read_counters(tmp_path)[("tidewheel_serving_uncounted_total", ())] == 1.0
+
+
+def test_a_damaged_counter_file_is_counted_on_from_the_damage(tmp_path):
+    path = tmp_path / "0.counters"
+    file = CounterFile(path)
+    for name in ("first", "second", "third"):
+        file.cells[file.cell(name)] += 7.0
+    data = bytearray(path.read_bytes())
+    data[data.index(b'["second"') + 1] = 0xFF
+    path.write_bytes(data)
+    assert read_counters(tmp_path)["first", ()] == 7.0
+    again = CounterFile(path)
+    again.cells[again.cell("second")] += 1.0
+    counted = read_counters(tmp_path)
+    assert (counted["first", ()], counted["second", ()]) == (7.0, 1.0)
+    assert ("third", ()) not in counted

@@ -1,5 +1,8 @@
 """Endpoints and routes: what is kept, journaled, published, and how workers follow."""
 
+import sys
+import threading
+import traceback
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -9,9 +12,16 @@ from tests.serving.models import Adding
 
 from tidewheel.base.clock import ReplayClock
 from tidewheel.base.errors import InvalidInput, NotFound
-from tidewheel.serving import RoutingUnit
+from tidewheel.base.units import to_us
+from tidewheel.serving import Route, RoutingUnit, store
 from tidewheel.serving.snapshot import ServingFolder, read_snapshot
 from tidewheel.storage.journal import read_entries
+
+
+def functions_of(thread):
+    """What a thread is in the middle of."""
+    frame = sys._current_frames().get(thread.ident)
+    return [] if frame is None else [entry.name for entry in traceback.extract_stack(frame)]
 
 
 def test_an_endpoint_is_made_once(house):
@@ -22,6 +32,32 @@ def test_an_endpoint_is_made_once(house):
     assert house.serving.endpoints() == [first]
     with house.metadata.read() as connection:
         assert [entry.kind for entry in read_entries(connection, kinds=["serving."])] == ["serving.endpoint.created"]
+
+
+def test_an_endpoint_made_twice_at_once_keeps_the_route_that_it_has_by_then(house):
+    version = house.register(Adding(1.0))
+    now = datetime.now(UTC)
+    late = threading.Thread(target=house.serving.create_endpoint, args=("surge",))
+    with house.metadata.change() as change:  # another process makes the endpoint and its route
+        late.start()
+        until(lambda: "_writing" in functions_of(late))  # it has found no endpoint, and waits to write
+        store.add_endpoint(change.connection, "surge", to_us(now))
+        entry = change.emit("serving.endpoint.created", "endpoint:surge")
+        made = Route(
+            endpoint="surge",
+            generation=1,
+            weights={version.id: 100.0},
+            shadows=(),
+            unit=RoutingUnit(),
+            salt="surge",
+            at=now,
+            entry_id=entry,
+        )
+        store.add_route(change.connection, made)
+    late.join()
+    assert house.serving.route("surge").weights == {version.id: 100.0}
+    with house.metadata.read() as connection:
+        assert len(read_entries(connection, kinds=["serving."])) == 1
 
 
 def test_a_route_is_journaled_with_its_versions_and_published(house):

@@ -29,7 +29,10 @@ def parse_duration(text: str | timedelta) -> timedelta:
     total_ms = sum(float(m[1]) * _DURATION_MS[m[2]] for m in matches)
     if "".join(m[0] for m in matches) != text or total_ms <= 0:
         raise InvalidInput(f"{text!r} is not a duration.", fix="Write for example '30s', '15m', '1h30m' or '7d'.")
-    return timedelta(milliseconds=total_ms)
+    try:
+        return timedelta(milliseconds=total_ms)
+    except OverflowError:
+        raise InvalidInput(f"{text[:40]!r} is longer than any time there is.", fix="Write for example '90d'.") from None
 
 
 def format_duration(span: timedelta | float) -> str:
@@ -67,9 +70,9 @@ def parse_instant(text: str | datetime) -> datetime:
     """
     try:
         at = text if isinstance(text, datetime) else datetime.fromisoformat(text)
-    except ValueError:
+        return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter: in UTC it lies outside the years 1 to 9999
         raise InvalidInput(f"{text!r} is not an instant.", fix="Write ISO 8601, as in 2026-01-31T06:00:00Z.") from None
-    return at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
 
 
 def to_us(at: datetime) -> int:

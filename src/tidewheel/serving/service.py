@@ -8,6 +8,7 @@ place.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import threading
@@ -76,9 +77,10 @@ class Serving:
         with self._metadata.read() as connection:
             known = store.endpoint_created_at_us(connection, name) is not None
         if not known:
-            with self._metadata.change() as change:
-                if store.endpoint_created_at_us(change.connection, name) is None:
-                    store.add_endpoint(change.connection, name, self._clock.now_us())
+            with contextlib.suppress(_CreatedMeanwhileError), self._metadata.change() as change:
+                if store.endpoint_created_at_us(change.connection, name) is not None:
+                    raise _CreatedMeanwhileError  # with a route by now, perhaps, which an empty one must not follow
+                store.add_endpoint(change.connection, name, self._clock.now_us())
                 entry_id = change.emit("serving.endpoint.created", f"endpoint:{name}")
                 self._add_route(change, name, {}, (), RoutingUnit(), name, entry_id)
             self.publish()
@@ -218,6 +220,10 @@ class Serving:
             entry_id=entry_id,
         )
         store.add_route(change.connection, route)
+
+
+class _CreatedMeanwhileError(Exception):
+    """Rolls the creation of an endpoint back that another process has just made."""
 
 
 def _salt(present: Route, ordered: Mapping[str, float]) -> str:

@@ -45,6 +45,8 @@ class CounterFile:
         for key, position, following in _walk(self._map):
             self._known[key] = (position + 8) >> 3
             self._end = following
+        if self._lengths[self._end >> 3]:  # a damaged entry: it and what lies behind it is forgotten
+            self._map[self._end :] = bytes(_FILE_BYTES - self._end)
         self._overflow = self.cell("tidewheel_serving_uncounted_total")
 
     def cell(self, name: str, labels: Labels = ()) -> int:
@@ -92,13 +94,18 @@ def group_by_name(counters: dict[Key, float]) -> dict[str, list[tuple[Labels, fl
 
 
 def _walk(data: mmap.mmap | bytes) -> Iterator[tuple[Key, int, int]]:
+    """The entries in order, up to the end or to one that is damaged: what follows that is counted anew."""
     position = len(_MAGIC)
     while position + 16 <= len(data):
         length: int = struct.unpack_from("=Q", data, position)[0]
         following = position + _entry_bytes(length)
         if not 0 < length <= 65_536 or following > len(data):
             return
-        yield _decode_key(bytes(data[position + 16 : position + 16 + length])), position, following
+        try:
+            key = _decode_key(bytes(data[position + 16 : position + 16 + length]))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return
+        yield key, position, following
         position = following
 
 

@@ -72,11 +72,22 @@ class EndpointTable:
         return {key: version for each in self.endpoints.values() for key, version in each.versions.items()}
 
 
-def build_table(snapshot: Snapshot, loaded: Mapping[str, LoadedVersion]) -> EndpointTable:
-    """The table of a snapshot, of what could be loaded of it: a missing version's share falls to the others."""
-    return EndpointTable(
-        snapshot.generation, {endpoint.name: _endpoint(endpoint, loaded) for endpoint in snapshot.endpoints}
-    )
+def build_table(
+    snapshot: Snapshot, loaded: Mapping[str, LoadedVersion], present: EndpointTable | None = None
+) -> EndpointTable:
+    """The table of a snapshot, of what could be loaded of it.
+
+    An endpoint that lacks a version stays as it is in the `present` table; without one, the missing version's share
+    falls to the others.
+    """
+    taken = [spec for spec in snapshot.endpoints if present is None or is_loaded(spec, loaded)]
+    kept = {} if present is None else present.endpoints
+    return EndpointTable(snapshot.generation, {**kept, **{spec.name: _endpoint(spec, loaded) for spec in taken}})
+
+
+def is_loaded(spec: SnapshotEndpoint, loaded: Mapping[str, LoadedVersion]) -> bool:
+    """Whether every version that an endpoint's requests go to is loaded."""
+    return loaded.keys() >= {*dict(spec.weights), *spec.shadows}
 
 
 def _endpoint(spec: SnapshotEndpoint, loaded: Mapping[str, LoadedVersion]) -> LoadedEndpoint:

@@ -7,6 +7,8 @@ versions' plans. Reading is done at once; pushing waits for the store's one writ
 from __future__ import annotations
 
 import asyncio
+import sys
+import traceback
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -144,6 +146,9 @@ def _answer(exchange: Exchange, done: asyncio.Future[bytes]) -> None:
         exchange.answer(200, done.result())
     except TidewheelError as error:
         exchange.refuse(error.status, str(error))
+    except Exception:  # a client must not wait for an answer that nobody will give
+        traceback.print_exc(file=sys.stderr)
+        exchange.refuse(500, "The server failed; its log says how.")
 
 
 def _decoded(exchange: Exchange, kind: type[Any]) -> Any:

@@ -124,6 +124,7 @@ class Connection(asyncio.Protocol):
         self._deaf = False  # no further request is taken from this connection
         self._closing = self._lingering = False
         self._in_message = self._in_head = self._resuming = self._upgrade = False
+        self._began = False  # whether what is being read begins a message
         self._since = server.tick
         self._write_paused_at = -1
         self._method = self._url = b""
@@ -147,11 +148,12 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
-        began_before = self._in_head
+        in_head, body_bytes, self._began = self._in_head, self._body_bytes, False
         self._feeding = True
         self._feed(data)
         self._feeding = False
-        if began_before and self._in_head:  # a head that goes on and on shows no header to count
+        stands = self._in_head == in_head and self._body_bytes == body_bytes and not self._began
+        if stands and self._in_message:  # a head or a trailer that goes on and on shows no header to count
             self._head_bytes += len(data)
             if self._head_bytes > self.server.limits.max_head_bytes:
                 self._refuse(431, "The request's head is too large.")
@@ -190,7 +192,7 @@ class Connection(asyncio.Protocol):
     # The parser's callbacks, in the order of a request.
 
     def on_message_begin(self) -> None:
-        self._in_message = True
+        self._in_message = self._began = True
         self._since = self.server.tick
         if not self._resuming:
             self._in_head = True

@@ -126,7 +126,7 @@ class Worker:
         if loading.table is not None:
             self._inference.table = loading.table
             self._information.ready = self._state != "draining"
-            if not loading.failures:
+            if loading.whole:
                 self._applied = loading.table.generation
         self._report()
 
@@ -152,7 +152,7 @@ class Worker:
         self._meters.note_cpu()
         self._meters.gauge(metrics.IN_FLIGHT, self._server.in_flight)
         self._meters.gauge(metrics.CONNECTIONS, len(self._server.connections))
-        self._meters.gauge(metrics.GENERATION, self._inference.table.generation)
+        self._meters.gauge(metrics.GENERATION, self._applied)
 
     def _metrics(self, exchange: Exchange) -> None:
         self._write_gauges()

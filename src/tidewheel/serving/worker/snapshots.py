@@ -1,8 +1,8 @@
 """Watches the snapshot file and turns each new one into a table of loaded versions, beside running requests.
 
-A snapshot that cannot be read, or with a version that cannot be loaded, leaves the present table in place and the
-reason in the report; it is tried again every few seconds. Only a worker that has no table yet takes what can be
-loaded of it.
+A snapshot that cannot be read leaves the present table in place, and a version that cannot be loaded leaves the
+endpoints that it would answer for as they are, and no others; the reason is in the report, and it is tried again every
+few seconds. Only a worker that has no table yet takes what can be loaded of an endpoint.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tidewheel.base.errors import Corrupt, TidewheelError
 from tidewheel.serving.snapshot import ServingFolder, read_snapshot
-from tidewheel.serving.worker.endpoints import EndpointTable, build_table
+from tidewheel.serving.worker.endpoints import EndpointTable, build_table, is_loaded
 from tidewheel.serving.worker.runtime import LoadedVersion, load_version
 
 POLL_S = 0.05
@@ -24,10 +24,14 @@ _RETRY_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """What became of a snapshot: a table to serve, if any, and why versions are missing from it."""
+    """What became of a snapshot: a table to serve, if any, and why versions are missing from it.
+
+    `whole` says that every route is as the snapshot has it; a champion of before that cannot stand by takes no part.
+    """
 
     table: EndpointTable | None
     failures: dict[str, str]
+    whole: bool = False
 
 
 class SnapshotWatcher:
@@ -56,8 +60,7 @@ class SnapshotWatcher:
         if mark is None or (mark == self._seen and not 0 < self._retry_at <= loop.time()):
             return
         self._seen = mark
-        known = self._table.versions() if self._table is not None else {}
-        loading = await loop.run_in_executor(None, load_snapshot, self._folder, known, self._table is None)
+        loading = await loop.run_in_executor(None, load_snapshot, self._folder, self._table)
         self._retry_at = loop.time() + _RETRY_S if loading.failures else 0.0
         if loading.table is not None:
             self._table = loading.table
@@ -72,14 +75,15 @@ class SnapshotWatcher:
         return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def load_snapshot(folder: ServingFolder, known: Mapping[str, LoadedVersion], first: bool) -> Loading:
-    """Load what a snapshot names and is not known; of a `first` one take what can be loaded."""
+def load_snapshot(folder: ServingFolder, present: EndpointTable | None) -> Loading:
+    """Load what a snapshot names and the `present` table does not hold; without one, take what can be loaded."""
     try:
         snapshot = read_snapshot(folder.snapshot)
     except Corrupt as error:
         return Loading(None, {"snapshot": str(error)})
     if snapshot is None:
         return Loading(None, {})
+    known = present.versions() if present is not None else {}
     loaded: dict[str, LoadedVersion] = {}
     failures: dict[str, str] = {}
     for spec in snapshot.versions:
@@ -90,6 +94,5 @@ def load_snapshot(folder: ServingFolder, known: Mapping[str, LoadedVersion], fir
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
             failures[spec.id] = f"{type(error).__name__}: {error}"
-    if failures and not first:
-        return Loading(None, failures)
-    return Loading(build_table(snapshot, loaded), failures)
+    whole = all(is_loaded(endpoint, loaded) for endpoint in snapshot.endpoints)
+    return Loading(build_table(snapshot, loaded, present), failures, whole)
