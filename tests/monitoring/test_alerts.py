@@ -157,6 +157,8 @@ def test_what_cannot_be_watched_is_refused_when_it_is_asked_for(sqlite_town: Tow
         watch("surge", version, [Bias(), Bias(tolerance=0.1)], Truth())
     with pytest.raises(InvalidInput, match="not one"):
         watch("surge", version, [Uncertainty()], Truth(prediction="multiplier"))
+    with pytest.raises(InvalidInput, match="needs a prediction that is a probability"):
+        watch("surge", version, [ConceptDrift()], Truth(prediction="multiplier"))
     with pytest.raises(InvalidInput, match="no feature left"):
         watch("surge", version, [DataDrift(ignore=["drivers", "rain", "fare"])], Truth())
     with pytest.raises(InvalidInput, match="divide a day"):

@@ -149,6 +149,15 @@ def test_a_promoted_candidate_can_be_rolled_back_by_hand(town: Town) -> None:
         town.rollouts.rollback("surge")
 
 
+def test_a_rollback_does_not_skip_a_version_that_was_deployed_by_hand_since(town: Town) -> None:
+    rollout = town.rollouts.start("surge", CHAMPION, CANDIDATE, Shadow("2m"))
+    town.walk(EQUAL, rollout.id, rounds=10)
+    town.traffic.set_route("surge", {"ver_by_hand": 100.0}, (), None)
+    with pytest.raises(Conflict, match="another version"):
+        town.rollouts.rollback("surge")
+    assert town.traffic.route("surge").weights == {"ver_by_hand": 100.0}
+
+
 def test_an_endpoint_without_rollouts_cannot_be_rolled_back(town: Town) -> None:
     with pytest.raises(NotFound):
         town.rollouts.rollback("surge")

@@ -66,6 +66,13 @@ class ConceptDrift:
         return "concept"
 
     def begin(self, subject: Subject) -> OutcomeWatch:
+        trained = subject.reference[subject.prediction]
+        if ((trained < 0) | (trained > 1)).any():
+            raise InvalidInput(
+                f"ConceptDrift({self.metric!r}) needs a prediction that is a probability; {subject.prediction!r} is "
+                "not one.",
+                fix="Name the output that is, as tw.Label(prediction=…), or watch tw.Bias(bound=…) instead.",
+            )
         score, (lo, hi), _, unit = _METRICS[self.metric]
         detector = EDetector(alpha=self.alpha, lo=lo, hi=hi, m0=self.tolerance)
         name = f"{self.metric}({subject.prediction})"

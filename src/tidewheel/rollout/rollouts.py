@@ -21,7 +21,7 @@ from tidewheel.rollout.plans import Canary, Plan
 from tidewheel.rollout.records import Decision, Rollout
 from tidewheel.rollout.seams import Aliases, Traffic
 from tidewheel.rollout.settle import settle
-from tidewheel.rollout.states import Move
+from tidewheel.rollout.states import Move, RolloutState
 from tidewheel.rollout.walk import begin, make_move
 from tidewheel.storage import Metadata
 from tidewheel.storage.predictions import LogBatch, Prediction, PredictionLog
@@ -107,14 +107,20 @@ class Rollouts:
 
         Raises:
             NotFound: if the endpoint never had a rollout.
-            Conflict: if its newest rollout left the champion in place anyway.
+            Conflict: if its newest rollout left the champion in place anyway, or another version was deployed since.
         """
         found = self.ls(endpoint, limit=1)
         if not found:
             raise NotFound(
                 f"There was no rollout on {endpoint!r}.", fix="`tidewheel endpoints ls` lists what there is."
             )
-        return self._by_hand(found[0], Move.ROLLBACK, reason)
+        newest = found[0]
+        if newest.state is RolloutState.PROMOTED and self._present_champion(endpoint) != newest.candidate_version:
+            raise Conflict(
+                f"{endpoint!r} has been given to another version since {newest.candidate_version} was promoted.",
+                fix="Set its route to the version that you want.",
+            )
+        return self._by_hand(newest, Move.ROLLBACK, reason)
 
     @door("GET", "/rollout/rollouts/{rollout_id}")
     def get(self, rollout_id: str) -> Rollout:
