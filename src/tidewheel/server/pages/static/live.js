@@ -59,7 +59,7 @@
       series.push({ label: "line", stroke: ink("--muted"), width: 1, dash: [4, 4], class: "unlisted", points: { show: false } });
     const axis = { stroke: ink("--muted"), grid: { stroke: ink("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
     return {
-      width, height: 200, series, bands, padding: [null, 28, null, null],
+      width, height: 200, series, bands, padding: [null, 40, null, null],
       scales: { x: { time: points.time }, y: { range: (_, min, max) => uPlot.rangeNum(Math.min(min, 0), Math.max(max, 0), 0.1, true) } },
       axes: [points.time ? { ...axis, space: 84, values: timeTicks } : axis, { ...axis, size: 56, values: (_, ticks) => ticks.map(write(points.unit)) }],
       legend: { live: true }, cursor: { drag: { x: false, y: false } },
