@@ -80,3 +80,10 @@ def test_verification_names_the_first_broken_link(metadata, tamper, seq, reason)
     assert found is not None
     assert found.seq == seq
     assert reason in found.reason
+
+
+def test_numbers_as_keys_do_not_break_the_chain(metadata):
+    with metadata.change() as change:
+        change.emit("a.b.made", "b:1", {"counts": {2: 1, 10: 2}})
+    with metadata.read() as connection:
+        assert verify_chain(connection) == (1, None)

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from tidewheel.base.clock import SystemClock
+from tidewheel.base.errors import Corrupt, InvalidInput
 from tidewheel.storage import Leases, Metadata, schema, sqlite_url
 from tidewheel.storage.journal import entries, verify_chain
 
@@ -89,3 +90,45 @@ def test_a_lease_has_one_holder_until_it_runs_out(metadata):
     assert not leases.renew(first, 10), "the first holder must learn that it lost the lease"
     leases.release(second)
     assert leases.acquire("controller", 1) is not None
+
+
+def test_of_many_who_find_no_lease_one_gets_it(metadata):
+    leases, start, got = Leases(metadata), threading.Barrier(8), []
+
+    def take():
+        start.wait()
+        got.append(leases.acquire("new", 10))
+
+    threads = [threading.Thread(target=take) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(got) == 8
+    assert sum(lease is not None for lease in got) == 1
+
+
+def test_a_reader_sees_one_snapshot_however_often_it_looks(metadata):
+    many = sa.select(sa.func.count()).select_from(entries)
+    with metadata.read() as connection:
+        before = connection.scalar(many)
+        with metadata.change() as change:
+            change.emit("a.b.made", "b:1")
+        assert connection.scalar(many) == before
+    with metadata.read() as connection:
+        assert connection.scalar(many) == before + 1
+
+
+@pytest.mark.parametrize("value", [10**30, "\ud800"])
+def test_a_value_that_no_column_holds_is_the_callers_to_mend(metadata, value):
+    column = entries.c.seq if isinstance(value, int) else entries.c.id
+    with pytest.raises(InvalidInput), metadata.read() as connection:
+        connection.execute(sa.select(entries).where(column == value))
+
+
+def test_a_file_that_is_no_database_is_called_damaged(tmp_path):
+    (tmp_path / "metadata.db").write_bytes(b"garbage" * 1000)
+    metadata = Metadata(sqlite_url(tmp_path / "metadata.db"), SystemClock())
+    with pytest.raises(Corrupt, match="backup"), metadata.read():
+        pass
+    metadata.close()

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tidewheel.base.clock import SystemClock
 from tidewheel.storage import Metadata, open_backend, schema, sqlite_url
 from tidewheel.storage.predictions import PredictionLog
-from tidewheel.storage.predictions.segments import seal_abandoned
+from tidewheel.storage.predictions.id_index import IdIndex, hash_id
+from tidewheel.storage.predictions.segments import OpenSegment, seal_abandoned
 
 _WRITER = """
 import sys
@@ -63,3 +67,36 @@ def test_a_segment_in_use_is_not_taken_for_an_abandoned_one(tmp_path: Path) -> N
         assert seal_abandoned(tmp_path) == []
         process.kill()
     assert len(seal_abandoned(tmp_path)) == 2
+
+
+def test_a_segment_that_is_just_being_made_is_not_taken_for_an_abandoned_one(tmp_path: Path) -> None:
+    stopping = threading.Event()
+
+    def seal() -> None:
+        while not stopping.is_set():
+            seal_abandoned(tmp_path)
+
+    sealing = [threading.Thread(target=seal) for _ in range(2)]
+    for thread in sealing:
+        thread.start()
+    try:
+        for _ in range(150):
+            OpenSegment(tmp_path, "labels", "w0", 4096).seal()
+    finally:
+        stopping.set()
+        for thread in sealing:
+            thread.join()
+
+
+def test_more_segments_than_files_may_be_open_are_searched(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    opened = len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").exists() else 100
+    for number in range(300):
+        with (tmp_path / f"predictions-w0-{number:04d}.ids").open("wb") as file:
+            np.save(file, np.array([[hash_id(f"p{number}")], [8], [number]], dtype=np.int64))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(opened + 100, hard), hard))
+    try:
+        places = IdIndex(tmp_path).locate(["p0", "p299"], [])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert sorted(places.instants.values()) == [[("p0", 0)], [("p299", 299)]]

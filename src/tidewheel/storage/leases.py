@@ -10,7 +10,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Column, Table, Text, delete, insert, select, update
+from sqlalchemy import BigInteger, Column, Table, Text, delete, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from tidewheel.base.ids import ulid
 from tidewheel.storage.metadata import Metadata
@@ -41,19 +42,17 @@ class Leases:
 
     def acquire(self, name: str, length_s: float) -> Lease | None:
         """Take the lease if it is free or has run out, else return None."""
-        now_us = time.time_ns() // 1000
-        mine = {"holder": ulid(), "expires_at_us": now_us + round(length_s * 1e6)}
+        now_us, holder = time.time_ns() // 1000, ulid()
+        mine = {"holder": holder, "expires_at_us": now_us + round(length_s * 1e6)}
         with self._metadata.record() as connection:
-            row = connection.execute(
-                select(leases.c.expires_at_us).where(leases.c.name == name).with_for_update()
-            ).first()
-            if row is None:
-                connection.execute(insert(leases).values(name=name, **mine))
-            elif row.expires_at_us < now_us:
-                connection.execute(update(leases).where(leases.c.name == name).values(**mine))
-            else:
-                return None
-        return Lease(name, str(mine["holder"]))
+            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+            taken = dialect.insert(leases).values(name=name, **mine)
+            # In one statement: of two that find no lease, or the same old one, one gets it.
+            taken = taken.on_conflict_do_update(
+                index_elements=[leases.c.name], set_=mine, where=leases.c.expires_at_us < now_us
+            )
+            changed = connection.execute(taken, execution_options={"preserve_rowcount": True}).rowcount
+        return Lease(name, holder) if changed == 1 else None
 
     def renew(self, lease: Lease, length_s: float) -> bool:
         """Hold on for another `length_s`; False if the lease has gone to someone else."""

@@ -12,6 +12,7 @@ operating system.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,8 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from tidewheel.base.clock import Clock
-from tidewheel.base.errors import Unavailable
+from tidewheel.base.errors import Corrupt, InvalidInput, Unavailable
+from tidewheel.base.hashing import canonical_json
 from tidewheel.base.ids import new_id
 from tidewheel.storage import journal
 
@@ -68,7 +70,7 @@ class Change:
             "subject": subject,
             "cause": cause or journal.current_cause(),
             "inputs": list(inputs),
-            "data": dict(data or {}),
+            "data": json.loads(canonical_json(dict(data or {}))),  # as it will be read again, or its hash would differ
         }
         digest = journal.entry_hash(fields, prev_hash)
         self.execute(journal.entries.insert().values(**fields, prev_hash=prev_hash, hash=digest))
@@ -106,13 +108,15 @@ class Metadata:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent snapshot to read from."""
-        with _as_unavailable(), self.engine.connect() as connection:
+        with _explained(), self.engine.connect() as connection:
+            if connection.dialect.name == "postgresql":  # otherwise each statement would see a snapshot of its own
+                connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     @contextmanager
     def record(self) -> Iterator[Connection]:
         """A write transaction for measurements, which leave no journal entry."""
-        with _as_unavailable(), self._writing() as connection:
+        with _explained(), self._writing() as connection:
             yield connection
 
     @contextmanager
@@ -122,7 +126,7 @@ class Metadata:
         Raises:
             RuntimeError: if the block ends without having emitted an entry; nothing is then written.
         """
-        with _as_unavailable(), journal.acting(actor=actor, cause=cause), self._writing() as connection:
+        with _explained(), journal.acting(actor=actor, cause=cause), self._writing() as connection:
             if self.engine.dialect.name == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_JOURNAL_LOCK)))
             change = Change(connection, self._clock)
@@ -170,11 +174,21 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 @contextmanager
-def _as_unavailable() -> Iterator[None]:
+def _explained() -> Iterator[None]:
+    """Turns the database's errors into Tidewheel's."""
     try:
         yield
-    except sa.exc.OperationalError as error:
+    except (sa.exc.OperationalError, sa.exc.TimeoutError) as error:
         raise Unavailable(
-            f"The metadata database did not answer: {error.orig}.",
+            f"The metadata database did not answer: {getattr(error, 'orig', error)}.",
             fix="Check storage.metadata_url and disk space.",
         ) from error
+    except (sa.exc.DataError, OverflowError, UnicodeEncodeError) as error:
+        raise InvalidInput(
+            f"A value cannot be stored: {getattr(error, 'orig', error)}.",
+            fix="Numbers must fit 64 bits and text must be Unicode.",
+        ) from error
+    except sa.exc.DatabaseError as error:
+        if type(error) is not sa.exc.DatabaseError:
+            raise
+        raise Corrupt(f"The metadata database is damaged: {error.orig}.", fix="Restore it from a backup.") from error

@@ -8,6 +8,7 @@ not indexed: they carry the id of the answered one. Everything here can be rebui
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -52,6 +53,7 @@ class IdIndex:
         self._folder = folder
         self._open: dict[str, tuple[dict[str, int], int]] = {}
         self._sealed: dict[str, NDArray[np.int64]] = {}
+        self._most_mapped = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4
 
     def locate(self, ids: Sequence[str], present: Sequence[Segment]) -> Places:
         """The places of ids, given the segments that are there now; newer segments win."""
@@ -86,7 +88,7 @@ class IdIndex:
     def _search_sealed(self, segment: Segment, ids: Sequence[str], hashes: NDArray[np.int64], places: Places) -> None:
         table = self._load(segment.stem)
         if table is None:
-            table = self._sealed[segment.stem] = self.write(segment)
+            table = self.write(segment)
         for row, column in _matches(table, hashes):
             places.offsets[ids[row]] = (segment.stem, int(table[_OFFSET, column]))
 
@@ -107,12 +109,16 @@ class IdIndex:
         return known
 
     def _load(self, stem: str) -> NDArray[np.int64] | None:
-        if stem not in self._sealed:
-            try:
-                self._sealed[stem] = np.load(self._path(stem), mmap_mode="r")
-            except FileNotFoundError:
-                return None
-        return self._sealed[stem]
+        """The index of a segment, if it has one. A mapped file costs a descriptor, so not all of them stay mapped."""
+        if stem in self._sealed:
+            return self._sealed[stem]
+        try:
+            table: NDArray[np.int64] = np.load(self._path(stem), mmap_mode="r")
+        except FileNotFoundError:
+            return None
+        if len(self._sealed) < self._most_mapped:
+            self._sealed[stem] = table
+        return table
 
     def _indexed_stems(self) -> set[str]:
         return {path.stem for path in self._folder.glob("predictions-*.ids")}

@@ -44,8 +44,7 @@ class OpenSegment:
         self.path = folder / f"{kind}-{name}-{ulid()}.open"
         # The lock is taken under another name, so that nobody takes the new file for an abandoned one.
         unnamed = self.path.with_suffix(".new")
-        self._handle = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-        fcntl.flock(self._handle, fcntl.LOCK_EX)
+        self._handle = _create_locked(unnamed)
         try:
             _reserve(self._handle, size_bytes, folder)
         except Unavailable:
@@ -143,6 +142,16 @@ def segment_room(segment_bytes: int, payload: bytes) -> int:
     """The size of a new segment that must hold `payload`: whole pages."""
     wanted = max(segment_bytes, FIRST_FRAME + frame_bytes(len(payload)))
     return -(-wanted // mmap.PAGESIZE) * mmap.PAGESIZE
+
+
+def _create_locked(path: Path) -> int:
+    """A new file under our lock; made again if it was removed as abandoned between its creation and the lock."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:
+            return handle
+        os.close(handle)
 
 
 def _reserve(handle: int, size_bytes: int, folder: Path) -> None:
