@@ -163,7 +163,7 @@ class Data:
             counts = [store.total_rows(connection, name, commit.number) for commit in (first, second)]
         return compare_commits(first, second, counts[0], counts[1])
 
-    @door("POST", "/data/datasets/{name}/contract/infer")
+    @door("POST", "/data/datasets/{name}/contract/infer", role="viewer")
     def infer_contract(self, name: str, ref: str | None = None) -> Contract:
         """A contract that a version meets, to be read and edited; it is not put in force."""
         from tidewheel.data.infer_contract import infer_contract
@@ -195,7 +195,7 @@ class Data:
             raise NotFound(f"The dataset {name!r} has no contract.", fix="Infer one, look at it, and set it.")
         return found
 
-    @door("POST", "/data/datasets/{name}/validate")
+    @door("POST", "/data/datasets/{name}/validate", role="viewer")
     def validate(self, name: str, ref: str | None = None) -> ValidationReport:
         """Hold a version against the contract in force."""
         from tidewheel.data.check_contract import check_contract

@@ -111,7 +111,7 @@ class Features:
         with self._metadata.read() as connection:
             return store.list_fillings(connection)
 
-    @door("POST", "/features/sets/{name}/online")
+    @door("POST", "/features/sets/{name}/online", role="viewer")
     def get(
         self,
         name: str,

@@ -73,6 +73,9 @@ class Plan:
     alpha_promote: float
     expected_units: int
 
+    def __post_init__(self) -> None:
+        _check(self)
+
     @property
     def shadowed(self) -> bool:
         """Whether the walk begins with a shadow."""
@@ -138,7 +141,7 @@ class Canary:
             InvalidInput: if the definition cannot be walked.
         """
         unit = self.unit or Unit()
-        plan = Plan(
+        return Plan(
             shadow_s=parse_duration(self.shadow).total_seconds() if self.shadow else 0.0,
             shares=_shares(self.steps),
             guardrails=tuple(parse_guardrail(text) for text in self.guardrails),
@@ -151,8 +154,6 @@ class Canary:
             alpha_promote=self.alpha_promote,
             expected_units=200 if unit.switchback else max(1000, 10 * self.min_per_stage),
         )
-        _check(plan)
-        return plan
 
 
 def Shadow(  # noqa: N802  (reads as the kind of rollout that it makes)

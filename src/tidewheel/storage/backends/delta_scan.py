@@ -10,7 +10,6 @@ from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pads
 import pyarrow.fs as pafs
 
 from tidewheel.base.errors import InvalidInput
@@ -31,6 +30,8 @@ def scan(
     Raises:
         InvalidInput: if a column is not there, or a bound's column is not an instant.
     """
+    import pyarrow.dataset as pads  # brings pandas with it, 0.3 s that not every process needs
+
     names = list(schema.names if columns is None else columns)
     for name in names:
         _require(schema, name)
@@ -47,15 +48,15 @@ def _require(schema: pa.Schema, name: str) -> pa.Field:
     return schema.field(name)
 
 
-def _condition(schema: pa.Schema, since: Bound | None, until: Bound | None) -> pads.Expression | None:
-    condition: pads.Expression | None = None
+def _condition(schema: pa.Schema, since: Bound | None, until: Bound | None) -> pc.Expression | None:
+    condition: pc.Expression | None = None
     for bound, keep in ((since, pc.greater_equal), (until, pc.less)):
         if bound is None:
             continue
         kind = _require(schema, bound[0]).type
         if not pa.types.is_timestamp(kind):
             raise InvalidInput(f"The column {bound[0]!r} is {kind}, not an instant.", fix="Bound a timestamp column.")
-        part = keep(pads.field(bound[0]), pa.scalar(bound[1], kind))
+        part = keep(pc.field(bound[0]), pa.scalar(bound[1], kind))
         condition = part if condition is None else condition & part
     return condition
 
