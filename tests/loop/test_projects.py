@@ -8,6 +8,7 @@ from sqlalchemy import select
 from tests.loop.town import Town
 
 from tidewheel.base.errors import InvalidInput
+from tidewheel.data.commits import CommitRecorder
 from tidewheel.storage.journal import entries
 
 
@@ -66,6 +67,24 @@ def test_a_loop_that_its_project_no_longer_declares_is_paused_and_can_be_replace
     town.tick(2)
     states = {status.name: status.state for status in town.platform.loop.ls()}
     assert states == {"surge": "paused", "tide": "gathering"}
+
+
+def test_the_rows_that_a_dataset_begins_with_are_read_once_though_the_first_reader_was_killed(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = town.project.read_text()
+    town.project.write_text(text.replace('tw.dataset("rides")', 'tw.dataset("rides", initial="rides.csv")'))
+    (town.folder / "rides.csv").write_text("at,x,y\n2026-03-01T00:00:00Z,0.5,1\n2026-03-01T00:01:00Z,0.1,0\n")
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(CommitRecorder, "catch_up", killed)  # the rows are written, the commit's row is not
+        town.platform.loop.declare(town.project)
+    town.reopen()
+    town.platform.loop.declare(town.project)
+    assert town.platform.data.read("rides").num_rows == 2
+
+
+def killed(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_two_loops_cannot_keep_one_endpoint(town: Town) -> None:

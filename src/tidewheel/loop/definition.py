@@ -198,6 +198,8 @@ class Loop:
             parse_duration(holdout)
         elif not 0 < holdout < 1:
             raise InvalidInput(f"The loop {name!r} holds out {holdout}.", fix="Give a part between 0 and 1, as 0.2.")
+        if min_rows < 1:
+            raise InvalidInput(f"The loop {name!r} trains on {min_rows} rows.", fix="Ask for at least 1 as min_rows.")
         parse_duration(window)
         self.name = name
         self.endpoint = endpoint

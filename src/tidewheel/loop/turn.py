@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -45,6 +45,7 @@ class TurnDriver:
     serving: Serving
     rollouts: Rollouts
     clock: Clock
+    too_few: dict[str, int] = field(default_factory=dict)  # by turn, the commit whose rows did not suffice
 
     def step(self, loop: Loop, turn: Turn, target: str, champion: str | None) -> Turn:
         """Take the turn one step further if it can go; return it as it then stands. `champion` is the present one.
@@ -64,13 +65,15 @@ class TurnDriver:
 
     def _gather(self, loop: Loop, turn: Turn, target: str, champion: str | None) -> Turn:
         """Wait for labelled rows since the change, then keep the newest of them for the gates and start training."""
-        now = self.clock.now()
+        now, commit = self.clock.now(), self._newest_commit(loop)
+        if commit is None or self.too_few.get(turn.id) == commit:
+            return turn
         since = turn.change_at or now - parse_duration(loop.window)
         times = self._labelled_times(loop, since)
-        if times.size < loop.min_rows:
-            return turn
-        holdout_from = self._holdout_from(loop, times, now, champion)
+        enough = times.size >= loop.min_rows
+        holdout_from = self._holdout_from(loop, times, now, champion) if enough else None
         if holdout_from is None:
+            self.too_few[turn.id] = commit
             return turn
         run = self.pipelines.start(
             target, self._pipeline_parameters(loop, turn, holdout_from), cause=turn.cause, key=turn.id
@@ -192,10 +195,14 @@ class TurnDriver:
         newest: datetime = reference.column("at").to_numpy().astype("datetime64[us]").max().item()
         return newest.replace(tzinfo=UTC)
 
+    def _newest_commit(self, loop: Loop) -> int | None:
+        try:
+            return self.data.resolve(loop.rows.name).number
+        except NotFound:
+            return None
+
     def _labelled_times(self, loop: Loop, since: datetime) -> np.ndarray[Any, Any]:
         time = loop.features.time_column(loop.rows)
-        if loop.rows.name not in {dataset.name for dataset in self.data.ls()}:
-            return np.empty(0, dtype="datetime64[us]")
         rows = self.data.read(loop.rows.name, columns=[time, loop.label.name], since=(time, since))
         known = rows.filter(rows.column(loop.label.name).is_valid())
         times: np.ndarray[Any, Any] = known.column(time).to_numpy().astype("datetime64[us]")
