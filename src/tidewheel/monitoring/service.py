@@ -26,6 +26,7 @@ from tidewheel.base.units import from_us, parse_instant, to_us
 from tidewheel.monitoring import store
 from tidewheel.monitoring.definitions import describe
 from tidewheel.monitoring.records import Alert, AlertState, EvidencePoint, Finding, Reading, ReadingState
+from tidewheel.monitoring.told_labels import ToldLabels
 from tidewheel.monitoring.watch import LabelFacts, Monitor
 from tidewheel.monitoring.watched import Kept, Watched
 from tidewheel.registry import Registry
@@ -56,6 +57,7 @@ class Monitoring:
         self._step_us = settings.get("monitoring.sketch_s", int) * 1_000_000
         self._watched: list[Watched] = []
         self._recent: dict[str, Prediction] = {}
+        self._told = ToldLabels()
         self._lock = threading.RLock()
 
     def watch(self, endpoint: str, version_id: str, monitors: Sequence[Monitor], label: LabelFacts) -> None:
@@ -166,19 +168,20 @@ class Monitoring:
         with self._metadata.read() as connection:
             cursor = self._predictions.load_cursor(connection, CONSUMER)
         batch = self._predictions.read(cursor)
-        found = self._answered(batch)
+        found, labels = self._answered(batch), self._told.first_told(batch.labels)
         with self._current(), self._metadata.record() as connection:
             store.lock(connection)
             if self._predictions.load_cursor(connection, CONSUMER) != cursor:
                 return True  # another process has folded this batch meanwhile
             self._load(connection)
             for watched in self._watched:
-                watched.take(connection, batch.predictions, batch.labels, found)
+                watched.take(connection, batch.predictions, labels, found)
                 if not batch.more:
                     watched.advance(connection, now_us)
                 watched.save(connection, from_us(now_us))
             if batch.cursor != cursor:
                 self._predictions.save_cursor(connection, CONSUMER, batch.cursor)
+        self._told.remember(labels)
         return batch.more
 
     def _answered(self, batch: LogBatch) -> dict[str, Prediction]:
