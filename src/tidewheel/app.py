@@ -11,6 +11,7 @@ from types import TracebackType
 
 from tidewheel.base import ambient
 from tidewheel.base.clock import Clock, clock_at
+from tidewheel.base.errors import Unavailable
 from tidewheel.base.settings import Settings, home_folder
 from tidewheel.costs import Costs
 from tidewheel.data import Data
@@ -104,5 +105,10 @@ def open_platform(home: str | Path | None = None, settings: Settings | None = No
         Unavailable: if a store cannot be reached.
     """
     folder = home_folder(home)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(
+            f"The home folder cannot be made: {error.strerror}.", where=str(folder), fix="Name another with --home."
+        ) from None
     return Platform(folder, settings or Settings())

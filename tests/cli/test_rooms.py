@@ -146,3 +146,17 @@ def test_a_damaged_model_fails_its_check_and_the_doctor_finds_it(install: Platfo
     assert tidewheel("models", "verify", version.id, "--home", home).exit_code == 1
     ill = tidewheel("doctor", "--home", home)
     assert (ill.exit_code, "damaged files: surge/1" in ill.out) == (1, True)
+
+
+def test_what_data_hold_is_neither_markup_nor_a_word_to_the_terminal(install: Platform, home: Path) -> None:
+    install.tracking.start_run(name="[/b][red]x")
+    assert "[/b][red]x" in done("runs", "ls", "--home", home).out
+    install.data.append("rides", {"zone": ["a"], "wait_s": [1.0]}, "\x1b]0;title\x07")
+    assert "\x1b]0" not in done("data", "log", "rides", "--home", home).out
+
+
+def test_a_home_that_cannot_be_made_is_said_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    outcome = tidewheel("data", "ls", "--home", tmp_path / "file" / "home")
+    assert outcome.exit_code == 1
+    assert "--home" in outcome.err

@@ -103,3 +103,10 @@ def test_the_steps_of_a_turn_are_charged_to_the_turn_and_its_loop(shop: Shop) ->
     assert shop.spent("turn") == {"turn:t1": 0.002, "other": 0.0025}
     assert shop.spent("loop") == {"loop:surge": 0.0025, "other": 0.002}
     assert shop.spent("pipeline_run") == {"pipeline_run:p1": 0.002, "other": 0.0015, "pipeline_run:p2": 0.001}
+
+
+def test_a_span_without_a_zone_is_in_utc(shop: Shop) -> None:
+    shop.costs.record("cpu", 3600.0, "endpoint:surge", NOON)
+    naive = NOON.replace(tzinfo=None)
+    assert shop.costs.summary(since=naive).total_usd > 0
+    assert shop.costs.summary(until=naive).total_usd == 0

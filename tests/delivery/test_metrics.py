@@ -80,3 +80,8 @@ def test_a_candidate_rolled_back_in_its_canary_answers_no_alert(history: History
 def test_an_empty_journal_has_no_metrics(history: History) -> None:
     found = history.delivery.metrics()
     assert (found.promotions, found.change_failure_rate, found.lead_time.median_s) == (0, None, None)
+
+
+def test_a_span_without_a_zone_is_in_utc(week: History) -> None:
+    naive = MONDAY.replace(tzinfo=None)
+    assert week.delivery.metrics(since=naive) == week.delivery.metrics(since=MONDAY)

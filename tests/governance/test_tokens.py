@@ -69,3 +69,9 @@ def test_a_token_that_never_was_cannot_be_revoked(archive: Archive) -> None:
 def test_a_token_needs_a_name_and_a_known_role(archive: Archive, name: str, role: str) -> None:
     with pytest.raises(InvalidInput):
         archive.governance.create_token(name, role)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("expires_in", ["500000w", "99999999999999d"])
+def test_a_token_does_not_expire_beyond_the_calendar(archive: Archive, expires_in: str) -> None:
+    with pytest.raises(InvalidInput):
+        archive.governance.create_token("ci", expires_in=expires_in)

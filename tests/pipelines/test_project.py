@@ -67,3 +67,10 @@ def test_imports_within_functions_are_found_for_preloading(tmp_path):
     file = tmp_path / "project.py"
     file.write_text("import os.path\ndef train():\n    import lightgbm as lgb\n    from json import loads\n")
     assert imported_names(file) == {"os.path", "lightgbm", "json"}
+
+
+def test_a_project_that_exits_is_one_that_fails(tmp_path):
+    file = tmp_path / "project.py"
+    file.write_text("import sys\nsys.exit(3)\n")
+    with pytest.raises(InvalidInput, match="SystemExit"):
+        load_project(file)

@@ -1,9 +1,17 @@
 """Runs are queued, found again by key, cancelled, and tell where their data and models came from."""
 
+import contextlib
+import socket
+import time
+
 import pytest
 
 from tidewheel.base.errors import Conflict, InvalidInput, NotFound
 from tidewheel.pipelines import RunState
+from tidewheel.pipelines.channel import Channel
+from tidewheel.pipelines.executor import ExecutorLost
+from tidewheel.pipelines.local_processes import LocalProcesses
+from tidewheel.pipelines.runner_pool import RunnerPool
 from tidewheel.pipelines.states import ENDED, RUN_MOVES, STEP_MOVES
 from tidewheel.storage import acting
 from tidewheel.storage.journal import edges, read_entries
@@ -126,3 +134,30 @@ def test_every_state_can_be_reached_and_ends_stay_ends(moves):
         seen |= moves[state]
     assert seen == set(moves)
     assert {state for state in RUN_MOVES if not RUN_MOVES[state]} == ENDED
+
+
+def test_params_are_not_nested_without_end(platform, project):
+    params = {"a": 1}
+    for _ in range(40):
+        params = {"a": params}
+    with pytest.raises(InvalidInput, match="nested"):
+        platform.pipelines.start(f"{project(SOURCE)}:nothing", params)
+
+
+def test_a_runner_that_keeps_dying_is_started_ever_more_rarely(tmp_path):
+    launched = []
+
+    def launch(project):
+        launched.append(project)
+        ours, theirs = socket.socketpair()
+        theirs.close()
+        return LocalProcesses(Channel(ours))
+
+    pool = RunnerPool(launch)
+    deadline = time.monotonic() + 1.0
+    while time.monotonic() < deadline:
+        pool.collect()
+        with contextlib.suppress(ExecutorLost):
+            pool.drive("prun_1", tmp_path)
+    assert 2 <= len(launched) <= 12
+    pool.close()

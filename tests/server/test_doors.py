@@ -198,3 +198,8 @@ def test_the_openapi_document_describes_each_verb(web: httpx.Client) -> None:
     )
     assert set(add["responses"]) == {"200", "4XX"}
     assert set(document["components"]["schemas"]) >= {"Book", "ErrorAnswer", "LibraryAdd"}
+
+
+@pytest.mark.parametrize("headers", [{"Host": "["}, {"Origin": "http://["}])
+def test_an_address_that_is_none_is_refused_as_such(web: httpx.Client, headers: dict[str, str]) -> None:
+    assert web.get("/api/v1/library/books", headers=headers).status_code == 400

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tidewheel.app import open_platform
 
@@ -70,6 +71,21 @@ def test_beyond_this_machine_every_door_asks_for_the_token(tmp_path: Path) -> No
         for path in ("/api/v1/loop/loops", "/", "/docs", "/metrics", "/live/state"):
             assert httpx.get(url + path).status_code == 401, path
         assert httpx.get(f"{url}/api/v1/loop/loops", headers={"Authorization": f"Bearer {secret}"}).json() == []
+    finally:
+        process.kill()
+        process.communicate(timeout=_DEADLINE_S)
+
+
+def test_a_head_without_end_is_cut_off(tmp_path: Path) -> None:
+    port = free_port()
+    process = start(tmp_path, "--port", str(port))
+    try:
+        wait_until_live(f"http://127.0.0.1:{port}", process)
+        with socket.create_connection(("127.0.0.1", port), timeout=_DEADLINE_S) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+            with pytest.raises(ConnectionError):
+                for _ in range(1000):
+                    client.sendall(b"X: " + b"x" * 10_000 + b"\r\n")
     finally:
         process.kill()
         process.communicate(timeout=_DEADLINE_S)

@@ -138,3 +138,16 @@ def test_a_comparison_shows_what_differs_and_all_metrics(tracking):
     assert found.metrics == {"auc": (0.7, None), "loss": (None, 0.2)}
     with pytest.raises(NotFound):
         tracking.compare([first.id, "run_none"])
+
+
+@pytest.mark.parametrize("name", ["x" * 251, "a\x1b]0;title\x07", "a\ud800"])
+def test_a_run_is_not_called_what_no_terminal_or_table_can_show(tracking, name):
+    with pytest.raises(InvalidInput, match="cannot name a run"):
+        tracking.start_run(name=name)
+
+
+def test_a_run_builds_on_a_bounded_number_of_inputs_and_has_a_bounded_number_of_tags(tracking):
+    with pytest.raises(TooLarge):
+        tracking.start_run(inputs=["commit:rides@4"] * 1001)
+    with pytest.raises(TooLarge):
+        tracking.start_run(tags={f"tag{number}": "" for number in range(10_001)})

@@ -6,12 +6,15 @@ Rich is imported only when something is printed for people.
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from tidewheel.base.errors import TidewheelError
+
+_CONTROL = re.compile(r"[^\n -~\xa0-\U0010ffff]")
 
 
 def print_json(result: object) -> None:
@@ -55,7 +58,7 @@ def table(*columns: str, empty: str = "Nothing here yet.") -> Callable[[Any], No
             number = isinstance(_look(rows[0], path), int | float)
             printed.add_column(title or path.replace("_", " "), justify="right" if number else "left", overflow="fold")
         for row in rows:
-            printed.add_row(*(text(_look(row, column.partition("=")[0])) for column in columns))
+            printed.add_row(*(_cell(_look(row, column.partition("=")[0])) for column in columns))
         Console().print(printed)
 
     return show
@@ -74,7 +77,7 @@ def card(result: object) -> None:
     printed.add_column(overflow="fold")
     for name, value in _items(result):
         if value not in (None, "", (), [], {}):
-            printed.add_row(str(name).replace("_", " "), text(value))
+            printed.add_row(_cell(str(name).replace("_", " ")), _cell(value))
     Console().print(printed)
 
 
@@ -108,6 +111,13 @@ def text(value: object) -> str:
     if dataclasses.is_dataclass(value):
         return ", ".join(f"{name} {text(inner)}" for name, inner in _items(value) if inner not in (None, "", (), {}))
     return str(value)
+
+
+def _cell(value: object) -> Any:
+    """A value as Rich prints it: what data hold is never markup, nor speaks to the terminal."""
+    from rich.text import Text
+
+    return Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text(value)))
 
 
 def _items(record: object) -> list[tuple[str, Any]]:

@@ -17,6 +17,7 @@ from tidewheel.base.clock import Clock
 from tidewheel.base.doors import door
 from tidewheel.base.errors import InvalidInput
 from tidewheel.base.settings import Settings
+from tidewheel.base.units import parse_instant
 from tidewheel.costs import store
 from tidewheel.costs.grouping import group
 from tidewheel.costs.records import PRICES, CostGrouping, CostKind, CostSummary, Meterable
@@ -66,6 +67,7 @@ class Costs:
         """What was spent in a span of time (whole hours), by kind, subject, pipeline_run, endpoint, turn or loop."""
         if by not in get_args(CostGrouping):
             raise InvalidInput(f"Costs are not kept by {by!r}.", fix=f"One of {', '.join(get_args(CostGrouping))}.")
+        since, until = (at and parse_instant(at) for at in (since, until))
         with self._metadata.read() as connection:
             items = store.list_items(connection, since, until)
             lines = group(connection, items, by)

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from tidewheel.base.doors import door
 from tidewheel.base.errors import Conflict, InvalidInput
+from tidewheel.base.units import parse_instant
 from tidewheel.delivery.export_files import export_files
 from tidewheel.delivery.four_metrics import KINDS, compute
 from tidewheel.delivery.records import DeliveryMetrics, Export, ExportKind
@@ -34,6 +35,7 @@ class Delivery:
         self, since: datetime | None = None, until: datetime | None = None, endpoint: str | None = None
     ) -> DeliveryMetrics:
         """Deployment frequency, lead time, change failure rate and time to recover, from the journal."""
+        since, until = (at and parse_instant(at) for at in (since, until))
         with self._metadata.read() as connection:
             entries = list(_all_entries(connection, KINDS))
             registrations = list(_all_entries(connection, ["registry.version.registered"]))

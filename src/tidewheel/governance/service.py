@@ -7,6 +7,7 @@ secret, and never answer why one was refused.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Literal, get_args
 
 from sqlalchemy import Connection
@@ -116,7 +117,7 @@ class Governance:
             role=role,
             created_at=now,
             created_by=current_actor(),
-            expires_at=now + parse_duration(expires_in) if expires_in else None,
+            expires_at=_after(now, expires_in) if expires_in else None,
             revoked_at=None,
         )
         secret = new_secret(token.id)
@@ -185,6 +186,15 @@ class Governance:
     def _in_force(self, token: Token) -> bool:
         expired = token.expires_at is not None and token.expires_at <= self._clock.now()
         return token.revoked_at is None and not expired
+
+
+def _after(now: datetime, expires_in: str) -> datetime:
+    try:
+        return now + parse_duration(expires_in)
+    except OverflowError:
+        raise InvalidInput(
+            f"{expires_in} from now there is no calendar.", where="expires_in", fix="As in 90d."
+        ) from None
 
 
 def _entry_id(connection: Connection, node: str) -> str | None:

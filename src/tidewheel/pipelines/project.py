@@ -42,7 +42,7 @@ def load_project(path: str | Path) -> ModuleType:
         spec.loader.exec_module(module)
     except TidewheelError:
         raise
-    except Exception as error:  # a project may raise anything
+    except (Exception, SystemExit) as error:  # a project may raise anything, and sys.exit() must not end its reader
         del sys.modules[name]
         raise InvalidInput(
             f"The project failed while it was imported: {describe_error(error, file.parent)}",

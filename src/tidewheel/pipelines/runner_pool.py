@@ -1,17 +1,21 @@
 """The runners of one process: one a project, started when first needed and kept warm for the next run.
 
 Used by `Pipelines.spawn` and `Pipelines.revive`. A runner that dies is forgotten here; its runs are resumed by `revive`
-once their leases have lapsed.
+once their leases have lapsed. One that keeps dying is started again with growing pauses.
 """
 
 from __future__ import annotations
 
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 from tidewheel.pipelines.executor import ExecutorLost
 from tidewheel.pipelines.local_processes import LocalProcesses
+
+_LONGEST_PAUSE_S = 30.0
 
 
 class RunnerPool:
@@ -21,6 +25,8 @@ class RunnerPool:
         self._launch = launch
         self._runners: dict[Path, LocalProcesses] = {}
         self._driven: dict[str, Path] = {}
+        self._deaths: Counter[Path] = Counter()
+        self._paused_until: dict[Path, float] = {}
         self._lock = threading.Lock()
 
     def warm(self, project: Path) -> None:
@@ -29,14 +35,14 @@ class RunnerPool:
             self._runner(project)
 
     def drive(self, run_id: str, project: Path) -> None:
-        """Have a driver begin a run, unless one of ours is at it."""
+        """Have a driver begin a run, unless one of ours is at it or the project's runner has to wait."""
         with self._lock:
-            if run_id in self._driven:
+            if run_id in self._driven or time.monotonic() < self._paused_until.get(project, 0.0):
                 return
             try:
                 self._runner(project).drive(run_id)
             except ExecutorLost:  # it died since we looked; a fresh one will do
-                self._forget(project)
+                self._bury(project)
                 self._runner(project).drive(run_id)
             self._driven[run_id] = project
 
@@ -47,8 +53,9 @@ class RunnerPool:
                 try:
                     for ended in runner.exits(0.0):
                         self._driven.pop(ended.id, None)
+                        self._deaths.pop(project, None)  # it works
                 except ExecutorLost:
-                    self._forget(project)
+                    self._bury(project)
 
     def drives(self, run_id: str) -> bool:
         """Whether a driver of ours is at a run, as far as we have heard."""
@@ -65,6 +72,12 @@ class RunnerPool:
         if project not in self._runners:
             self._runners[project] = self._launch(project)
         return self._runners[project]
+
+    def _bury(self, project: Path) -> None:
+        """Forget a runner that has died, and let the project's next one wait."""
+        self._forget(project)
+        self._deaths[project] += 1
+        self._paused_until[project] = time.monotonic() + min(0.1 * 2 ** self._deaths[project], _LONGEST_PAUSE_S)
 
     def _forget(self, project: Path) -> None:
         runner = self._runners.pop(project, None)

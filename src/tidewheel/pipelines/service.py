@@ -34,6 +34,7 @@ from tidewheel.storage.journal import current_actor
 from tidewheel.tracking import Tracking
 
 _LEASE_CHECK_S = 1.0
+_MAX_NESTING = 32
 
 
 class Pipelines:
@@ -259,8 +260,16 @@ def _lease_name(run_id: str) -> str:
 
 
 def _checked_params(params: dict[str, Any]) -> dict[str, Any]:
+    if _is_nested(params, _MAX_NESTING):
+        raise InvalidInput(f"The params are nested more than {_MAX_NESTING} deep.", where="params", fix="Flatten them.")
     try:
         canonical_json(params)
     except (TypeError, ValueError) as error:
         raise InvalidInput(f"The params are not JSON: {error}.", fix="Use text, numbers, lists and dicts.") from None
     return params
+
+
+def _is_nested(value: Any, levels: int) -> bool:
+    """Whether lists and dicts lie more than so many levels deep in each other."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(levels == 0 or _is_nested(item, levels - 1) for item in inner)

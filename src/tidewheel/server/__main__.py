@@ -33,7 +33,7 @@ def serve(home: str | None, host: str | None, port: int | None) -> None:
             app,
             host=host,
             port=port,
-            http="httptools",
+            http="h11",  # bounds a request's head, which uvicorn with httptools does not
             ws="none",
             access_log=False,
             log_level="warning",

@@ -94,8 +94,12 @@ def _token(request: Request) -> str:
 def _refuse_other_sites(request: Request) -> None:
     """Without tokens, the browser of the machine's owner is the way in: other sites and rebound names are refused."""
     origin = request.headers.get("origin")
-    host = urlsplit(f"//{request.headers.get('host', '')}")
-    if not is_loopback(host.hostname or "") or (origin and urlsplit(origin).netloc != host.netloc):
+    try:
+        host = urlsplit(f"//{request.headers.get('host', '')}")
+        foreign = not is_loopback(host.hostname or "") or (origin and urlsplit(origin).netloc != host.netloc)
+    except ValueError:
+        raise InvalidInput("The Host or Origin header is not an address.", fix="Send the server's own.") from None
+    if foreign:
         raise NotAllowed(
             f"Without tokens this server answers only its own machine, not {origin or host.netloc}.",
             fix="Open it at its loopback address, or create a token and send it.",

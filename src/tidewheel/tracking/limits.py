@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from tidewheel.base.errors import InvalidInput, TooLarge
@@ -11,8 +11,11 @@ from tidewheel.base.errors import InvalidInput, TooLarge
 MAX_KEY = 250
 MAX_PARAM = 6000
 MAX_TAG = 8000
+MAX_TEXTS = 10_000
 MAX_POINTS = 100_000
+MAX_INPUTS = 1000
 _KEY = re.compile(r"[\w.\- :/]+")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _RUN_ID = re.compile(r"[A-Za-z0-9][\w-]{0,255}", re.ASCII)
 
 
@@ -33,8 +36,24 @@ def check_run_id(run_id: str) -> str:
     return run_id
 
 
+def check_run_name(name: str) -> str:
+    """The name itself, if people may call a run so."""
+    if len(name) > MAX_KEY or _UNPRINTABLE.search(name):
+        raise InvalidInput(f"{name[:80]!r} cannot name a run.", fix=f"Use up to {MAX_KEY} printable characters.")
+    return name
+
+
+def check_inputs(nodes: Sequence[str]) -> tuple[str, ...]:
+    """The lineage nodes themselves, if a run may build on so many and they may be written so."""
+    if len(nodes) > MAX_INPUTS or any(len(node) > MAX_PARAM for node in nodes):
+        raise TooLarge(f"{len(nodes)} inputs came.", fix=f"Name at most {MAX_INPUTS} nodes, as in commit:rides@4.")
+    return tuple(nodes)
+
+
 def check_texts(values: Mapping[str, object], noun: str, longest: int) -> dict[str, str]:
     """Params or tags as text, within the limits."""
+    if len(values) > MAX_TEXTS:
+        raise TooLarge(f"{len(values)} {noun}s came at once.", fix=f"Send at most {MAX_TEXTS}.")
     texts = {check_key(key, noun): str(value) for key, value in values.items()}
     for key, text in texts.items():
         if len(text) > longest:

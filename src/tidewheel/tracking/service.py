@@ -75,6 +75,8 @@ class Tracking:
         limits.check_key(experiment, "experiment")
         run_tags = limits.check_texts(tags or {}, "tag", limits.MAX_TAG)
         run_id = limits.check_run_id(run_id) if run_id is not None else new_id("run")
+        name = limits.check_run_name(name or f"run-{run_id[-8:]}")
+        nodes = limits.check_inputs(inputs or ())
         with self._metadata.change() as change:
             home = store.find_experiment(change.connection, name=experiment)
             home = home or self._add_experiment(change, experiment)
@@ -86,12 +88,12 @@ class Tracking:
                 id=run_id,
                 experiment_id=home.id,
                 experiment=home.name,
-                name=name or f"run-{run_id[-8:]}",
+                name=name,
                 user=current_actor(),
                 status="RUNNING",
                 lifecycle_stage="active",
                 started_at=from_us(self._clock.now_us()),
-                inputs=tuple(inputs or ()),
+                inputs=nodes,
                 tags=run_tags,
             )
             store.add_run(change.connection, run)
