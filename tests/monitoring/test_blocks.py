@@ -20,7 +20,9 @@ from tidewheel.monitoring.watch import Outcomes, Subject
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 START_US = 1_800_000_000_000_000 // DAY_US * DAY_US
-SUBJECT = Subject((), ("p_late",), "late", "p_late", {}, SketchLayout({}), {}, np.empty(0, dtype=np.int64), START_US)
+TRAINED = {"p_late": np.full(100, 0.25)}
+NOTHING = np.empty(0, dtype=np.int64)
+SUBJECT = Subject((), ("p_late",), "late", "p_late", {}, SketchLayout({}), TRAINED, NOTHING, START_US)
 DAILY = [
     ConceptDrift("log_loss", tolerance=0.005, alpha=1e-3, per="1d"),
     Bias(tolerance=0.01, alpha=1e-3, per="1d", bound=0.35),
