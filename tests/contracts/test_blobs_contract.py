@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tidewheel.base.errors import InvalidInput, NotFound
+from tidewheel.base.errors import InvalidInput, NotFound, Unavailable
 from tidewheel.base.hashing import hash_bytes
 from tidewheel.storage.contracts import Blobs
 
@@ -44,3 +44,14 @@ def test_an_unknown_digest_is_not_found(blobs: Blobs, tmp_path: Path) -> None:
 def test_what_is_not_a_digest_is_refused(blobs: Blobs, digest: str) -> None:
     with pytest.raises(InvalidInput):
         blobs.get(digest)
+
+
+def test_a_target_that_cannot_be_written_leaves_nothing_and_is_unavailable(blobs: Blobs, tmp_path: Path) -> None:
+    digest = blobs.put(b"tide")
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(Unavailable):
+        blobs.fetch(digest, tmp_path / "file" / "target")
+    (tmp_path / "folder" / "target" / "inside").mkdir(parents=True)
+    with pytest.raises(Unavailable):
+        blobs.fetch(digest, tmp_path / "folder" / "target")
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["target"]

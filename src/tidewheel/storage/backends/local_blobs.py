@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 from urllib.parse import unquote, urlsplit
@@ -58,13 +59,20 @@ class LocalBlobs:
         source = self._path(digest)
         if not source.exists():
             raise self._missing(digest)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-        shutil.copyfile(source, partial)
-        if hash_file(partial) != digest:
-            partial.unlink()
+        partial = target.with_name(f".{target.name}.{os.getpid()}-{threading.get_ident()}.partial")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, partial)
+            whole = hash_file(partial) == digest
+            if whole:
+                partial.replace(target)
+        except OSError as error:
+            raise Unavailable(f"A blob could not be copied to {target}: {error}.", fix="Check disk space.") from error
+        finally:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+        if not whole:
             raise self._damaged(digest)
-        partial.replace(target)
         return target
 
     def has(self, digest: str) -> bool:
