@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from tidewheel.base.units import from_us, to_us
 from tidewheel.serving.records import Route, RoutingUnit
-from tidewheel.storage.schema import Json, schema
+from tidewheel.storage.metadata_schema import Json, schema
 
 endpoints = Table(
     "serving_endpoints",
