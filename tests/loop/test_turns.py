@@ -115,6 +115,21 @@ def test_a_champion_trained_on_everything_is_challenged_once_there_are_rows_it_h
     assert town.turn.state is TurnState.TRAINING
 
 
+def test_a_turn_that_gathers_rows_takes_up_the_change_point_of_an_alert_raised_meanwhile(town: Town) -> None:
+    town.open_for_business()
+    champion = town.version(1.0)
+    town.deploy(champion)  # it has seen every row, so a turn has to gather
+    town.tick()
+    town.platform.loop.trigger("surge")
+    town.tick()
+    assert (town.turn.state, town.turn.change_at) == (TurnState.GATHERING, None)
+    changed_at = town.clock.now() + timedelta(minutes=30)
+    alert = town.alert(champion, changed_at)
+    town.morning()
+    town.tick()
+    assert (town.turn.state, town.turn.alerts, town.turn.change_at) == (TurnState.TRAINING, (alert.id,), changed_at)
+
+
 def test_a_later_training_goes_no_further_back_than_the_last_change(town: Town) -> None:
     town.write(gates="")
     champion = town.open_for_business()

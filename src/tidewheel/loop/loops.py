@@ -235,7 +235,7 @@ class Loops:
         with self._metadata.read() as connection:
             turn = store.active_turn(connection, record.name)
         if turn is not None:
-            self._driver.step(loop, turn, record.target, record.champion)
+            self._driver.step(loop, self._heed(loop, record, turn), record.target, record.champion)
             return
         with self._metadata.read() as connection:
             turns = store.turns_of(connection, record.name, LOOKED_BACK)
@@ -243,6 +243,18 @@ class Loops:
         need = self._need(loop, record, turns)
         if need is not None:
             self._begin(record, replace(need, change_at=need.change_at or self._last_change(loop, turns)))
+
+    def _heed(self, loop: Loop, record: LoopRecord, turn: Turn) -> Turn:
+        """A turn that still gathers rows takes up alerts raised meanwhile: they know where its rows must begin."""
+        if turn.state is not TurnState.GATHERING or record.champion is None or record.trained_at is None:
+            return turn
+        now, alerts = self._clock.now(), self._monitoring.open_alerts(loop.endpoint, record.champion)
+        need = loop.need(Situation(now, record.trained_at, now, alerts))
+        if need is None or set(need.alerts) <= set(turn.alerts):
+            return turn
+        change_at = need.change_at or turn.change_at
+        heeding = replace(turn, reason=need.reason, alerts=need.alerts, change_at=change_at, updated_at=now)
+        return self._driver.note(heeding, {"happening": "alerted", "reason": need.reason, "change_at": change_at})
 
     def _resolve_answered(self, turns: Sequence[Turn]) -> None:
         """Resolve the alerts that a turn has dealt with. One that failed has not: its alerts call for another try."""

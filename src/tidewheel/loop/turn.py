@@ -7,6 +7,7 @@ with the journal entry that says so. A controller that dies anywhere goes on fro
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -35,7 +36,7 @@ _FEWEST_HELD_OUT = 100
 
 @dataclass(frozen=True, slots=True)
 class TurnDriver:
-    """The rooms that a turn needs; `step` is the only verb."""
+    """The rooms that a turn needs; `step`, `note` and `cancel` are the verbs."""
 
     metadata: Metadata
     data: Data
@@ -163,14 +164,23 @@ class TurnDriver:
         facts = {"loop": turn.loop, "state": state.value, "happening": happening.value, "outcome": moved.outcome}
         if happening in {Happening.GATES_PASSED, Happening.GATE_SAID_NO, Happening.NO_CHAMPION}:
             facts["verdicts"] = list(moved.verdicts)  # type: ignore[assignment]
+        self._save(turn.state, moved, kind, {**facts, **(data or {})}, inputs or ())
+        return moved
+
+    def note(self, turn: Turn, facts: dict[str, Any]) -> Turn:
+        """Keep what has changed of a turn that stays in its state."""
+        facts = {"loop": turn.loop, "state": turn.state.value, **facts}
+        self._save(turn.state, turn, "loop.turn.moved", facts, [f"alert:{alert}" for alert in turn.alerts])
+        return turn
+
+    def _save(self, seen: TurnState, turn: Turn, kind: str, facts: dict[str, Any], inputs: Sequence[str]) -> None:
         with self.metadata.change(actor=f"loop:{turn.loop}", cause=turn.cause) as change:
             present = store.find_turn(change.connection, turn.id)
-            if present is None or present.state is not turn.state:
+            if present is None or present.state is not seen:
                 stands = present.state if present else "gone"
-                raise Conflict(f"The turn {turn.id} is {stands} by now, not {turn.state}.", fix="Look again.")
-            store.save_turn(change, moved)
-            change.emit(kind, f"turn:{turn.id}", {**facts, **(data or {})}, inputs=inputs or ())
-        return moved
+                raise Conflict(f"The turn {turn.id} is {stands} by now, not {seen}.", fix="Look again.")
+            store.save_turn(change, turn)
+            change.emit(kind, f"turn:{turn.id}", facts, inputs=inputs)
 
     def _holdout_from(
         self, loop: Loop, times: np.ndarray[Any, Any], now: datetime, champion: str | None
