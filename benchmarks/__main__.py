@@ -1,6 +1,6 @@
 """Runs every `bench_*.py` of this folder, or those named, and prints what they measured with the settings.
 
-    python -m benchmarks [start serving …]
+python -m benchmarks [start serving …]
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ def main() -> None:
     """Run the benchmarks that were asked for."""
     found = sorted(path.stem.removeprefix("bench_") for path in Path(__file__).parent.glob("bench_*.py"))
     asked = sys.argv[1:] or found
-    print(f"machine: {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}")
+    print(
+        f"machine: {os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    )
     for name in asked:
         if name not in found:
             sys.exit(f"there is no benchmark {name!r}; there are {', '.join(found)}")

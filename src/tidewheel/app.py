@@ -56,9 +56,7 @@ class Platform:
         self.serving = Serving(
             self.metadata, self.registry, self.features, blobs, self.predictions, self.clock, settings, home
         )
-        self.rollout = Rollouts(
-            self.metadata, self.predictions, self.serving, self.registry, self.clock
-        )
+        self.rollout = Rollouts(self.metadata, self.predictions, self.serving, self.registry, self.clock)
         self.monitoring = Monitoring(self.metadata, self.predictions, self.registry, self.clock, settings)
         self.governance = Governance(self.metadata, self.clock)
         self.costs = Costs(self.metadata, settings, self.clock)

@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import IO
 from urllib.request import urlopen
 
 from tidewheel.base.errors import Conflict, Unavailable
@@ -229,7 +230,7 @@ def _free_port(host: str, wanted: int) -> tuple[int, list[str]]:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((host, port))
-            except OSError:
+            except (OSError, OverflowError):
                 continue
             found = int(probe.getsockname()[1])
             moved = (
@@ -241,26 +242,40 @@ def _free_port(host: str, wanted: int) -> tuple[int, list[str]]:
 
 @contextlib.contextmanager
 def _locked(home: Path) -> Iterator[None]:
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "up.lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        file = (home / "up.lock").open("a+")
+    except OSError as error:
+        raise Unavailable(f"The home {home} cannot be used: {error}.", fix="Give another --home.") from None
+    with file as lock:
+        if not _taken(lock):
             lock.seek(0)
             raise Conflict(
                 f"The home {home} is already up (process {lock.read().strip() or 'unknown'}).",
                 fix="Stop that one, or give another --home.",
-            ) from None
+            )
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
         yield
 
 
+def _taken(lock: IO[str]) -> bool:
+    """Take the lock; tried again for a moment, since somebody may just be looking whether it is held."""
+    for _ in range(5):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.05)
+        else:
+            return True
+    return False
+
+
 def _is_locked(home: Path) -> bool:
     try:
-        with (home / "up.lock").open("a+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with (home / "up.lock").open() as lock:  # shared, so that looking never keeps a supervisor from starting
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
     except BlockingIOError:

@@ -5,8 +5,7 @@ import sys
 import threading
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from tests.contracts.killed import acknowledged_before_kill
 
 from tidewheel.base.errors import InvalidInput

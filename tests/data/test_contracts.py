@@ -5,8 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tidewheel.base.errors import InvalidInput, NotFound
 from tidewheel.data import ColumnContract, Contract, Data

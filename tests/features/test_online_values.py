@@ -81,8 +81,16 @@ def test_pushed_events_count_from_the_next_tile_on(features: Features, data: Dat
     assert values(features, "b", 10) == [1, 1, 1]
 
 
-def test_an_event_that_comes_too_late_is_passed_over_and_told_of(features: Features) -> None:
+def test_an_event_of_the_future_is_refused_before_it_pushes_the_present_out(features: Features) -> None:
     features.apply(DEMANDS)
+    with pytest.raises(InvalidInput, match="in the future"):
+        features.push("demand", [ride(0), ride(61)])
+    assert features.push("demand", [ride(-60), ride(59)]).late == 1  # the first partial tile is the dataset's
+
+
+def test_an_event_that_comes_too_late_is_passed_over_and_told_of(features: Features, clock: ReplayClock) -> None:
+    features.apply(DEMANDS)
+    clock.advance_to(T0 + timedelta(minutes=61))
     features.push("demand", [ride(-60), ride(60)])
     pushed = features.push("demand", [ride(44), ride(46), ride(61)])
     assert (pushed.counted, pushed.late) == (2, 1)
@@ -93,7 +101,7 @@ def test_old_events_leave_as_new_ones_come_and_stale_entities_go(
 ) -> None:
     features.apply(DEMANDS)
     features.push("demand", [ride(-60)])
-    for minute in range(0, 300):
+    for minute in range(0, 60):
         features.push("demand", [ride(minute)])
     sizes = [len(value) for _, value in online.scan(prefix_of(DEMAND))]
     assert sizes == [4 * 8 + 4 * DEMAND.layout.width * 8]

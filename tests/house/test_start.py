@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 import tidewheel
 
 HEAVY = {"duckdb", "deltalake", "pyarrow", "lightgbm", "fastapi", "sqlalchemy", "alembic", "numpy", "rich", "typer"}
@@ -37,9 +39,5 @@ def test_the_public_names_stand_sorted():
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    try:
-        tidewheel.nothing_like_this
-    except AttributeError as error:
-        assert "nothing_like_this" in str(error)
-    else:
-        raise AssertionError("an unknown name must not be found")
+    with pytest.raises(AttributeError, match="nothing_like_this"):
+        _ = tidewheel.nothing_like_this

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tidewheel.base.errors import Conflict
 from tidewheel.rollout import AB, ENDED, RUNNING, TRANSITIONS, Canary, Move, Plan, RolloutState, Shadow

@@ -5,8 +5,7 @@ import datetime
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tidewheel.pipelines.values import ResultOf, dump, map_leaves, undump, value_hash
 

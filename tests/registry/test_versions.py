@@ -1,8 +1,7 @@
 """Registering, finding, promoting and rolling back."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from tidewheel.base.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from tidewheel.registry.names import check_alias, check_model_name, parse_address

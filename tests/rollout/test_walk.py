@@ -64,11 +64,18 @@ def test_errors_in_the_shadow_end_it_before_a_caller_meets_the_candidate(town: T
 
 def test_a_slow_candidate_is_rolled_back(town: Town) -> None:
     slow = Behaviour(latency_ms=lambda rng: float(rng.lognormal(3.0, 0.4)))
-    rollout = town.rollouts.start("surge", CHAMPION, CANDIDATE, replace(PLAN, shadow="1h"))
+    rollout = town.rollouts.start("surge", CHAMPION, CANDIDATE, replace(PLAN, shadow=None, steps=(50, 100)))
     town.walk({CHAMPION: Behaviour(), CANDIDATE: slow}, rollout.id, rounds=30)
     done = town.rollouts.get(rollout.id)
     assert done.state is RolloutState.ROLLED_BACK
     assert "p99 latency" in done.reason
+
+
+def test_a_shadow_is_not_compared_by_latency_since_it_answers_on_time_left_over(town: Town) -> None:
+    slow = Behaviour(latency_ms=lambda rng: float(rng.lognormal(3.0, 0.4)))
+    rollout = town.rollouts.start("surge", CHAMPION, CANDIDATE, replace(PLAN, shadow="1h"))
+    town.walk({CHAMPION: Behaviour(), CANDIDATE: slow}, rollout.id, rounds=30)
+    assert town.rollouts.get(rollout.id).running
 
 
 def test_a_walk_without_a_verdict_ends_inconclusive(town: Town) -> None:

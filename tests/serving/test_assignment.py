@@ -1,7 +1,6 @@
 """Who gets which version, as pure arithmetic."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tidewheel.serving.assignment import hash_line, order_weights, pick, point_of, switchback_unit
 

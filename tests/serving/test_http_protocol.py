@@ -11,8 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 import uvloop
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from tests.serving.house import Client, until
 
 from tidewheel.serving.worker.http_protocol import Connection, Exchange, HttpServer, Limits

@@ -4,8 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from tidewheel.stats import RateCounts, failure_share_excess, rate_above, rate_difference_interval, rate_excess
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tidewheel.storage import Metadata, open_backend
 from tidewheel.storage.predictions import Label, Prediction, PredictionLog, PredictionWriter

@@ -40,6 +40,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("server.max_body_bytes", 64 * 2**20, "Largest request body that the control plane reads."),
     Setting("serving.host", "127.0.0.1", "Address that the inference workers bind."),
     Setting("serving.port", 7601, "Port of the inference workers."),
+    Setting("serving.token", "", "Token that inference requests must carry; needed to bind more than loopback."),
+    Setting("serving.allowed_origins", "", "Origins of web pages that may call inference, separated by commas."),
     Setting("serving.workers", 2, "Number of inference worker processes."),
     Setting("serving.max_body_bytes", 16 * 2**20, "Largest request body that a worker reads."),
     Setting("serving.idle_timeout_s", 75.0, "A connection without a request is closed after this long."),

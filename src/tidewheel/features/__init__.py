@@ -11,10 +11,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tidewheel.features.aggregations import Aggregation, count, last, mean, std
-    from tidewheel.features.aggregations import maximum as max
-    from tidewheel.features.aggregations import minimum as min
-    from tidewheel.features.aggregations import total as sum
+    from tidewheel.features.aggregations import (
+        Aggregation,
+        count,
+        last,
+        maximum as max,
+        mean,
+        minimum as min,
+        std,
+        total as sum,
+    )
     from tidewheel.features.feature_set import FeatureSet
     from tidewheel.features.on_demand_feature import OnDemand, on_demand
     from tidewheel.features.plan import FeaturePlan

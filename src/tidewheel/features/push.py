@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tidewheel.base.errors import InvalidInput
-from tidewheel.base.units import parse_instant, to_us
+from tidewheel.base.units import from_us, parse_instant, to_us
 from tidewheel.features.feed import Feed, feed_key
 from tidewheel.features.packed_tiles import PackedTiles, key_of
 from tidewheel.features.records import PushResult
@@ -23,16 +23,30 @@ if TYPE_CHECKING:
 
 Event = tuple[int, list[float | None]]
 
+_YEAR_10000_US = 253_402_300_800_000_000
+_AHEAD_US = 3_600_000_000
 
-def push_rows(store: KeyValue, view: FeatureView, rows: Sequence[Mapping[str, Any]]) -> PushResult:
+
+def push_rows(
+    store: KeyValue, view: FeatureView, rows: Sequence[Mapping[str, Any]], *, now_us: int | None = None
+) -> PushResult:
     """Count rows, each an event of the view, in the order given.
 
+    Args:
+        store: the online store.
+        view: whose events they are.
+        rows: a value for the entity, the timestamp and each column that the view reads.
+        now_us: the platform's time; events more than an hour ahead of it are refused, since one with a wrong time zone
+            would push its entity's present out of every window.
+
     Raises:
-        InvalidInput: if a row lacks the entity, the instant or a number where one must be; then none is counted.
+        InvalidInput: if a row lacks the entity, the instant or a number where one must be, or lies in the future; then
+            none is counted.
     """
     events = _by_key(view, rows)
     if not events:
         return PushResult(view.name, 0, 0)
+    _refuse_future(view, events, now_us)
     first_us = min(at_us for of_key in events.values() for at_us, _ in of_key)
     late = 0
     feed = Feed()
@@ -69,8 +83,18 @@ def _by_key(view: FeatureView, rows: Sequence[Mapping[str, Any]]) -> dict[bytes,
     return events
 
 
+def _refuse_future(view: FeatureView, events: Mapping[bytes, list[Event]], now_us: int | None) -> None:
+    newest_us = max(at_us for of_key in events.values() for at_us, _ in of_key)
+    if now_us is not None and newest_us > now_us + _AHEAD_US:
+        raise InvalidInput(
+            f"An event pushed to {view.name!r} lies in the future: {from_us(newest_us):%Y-%m-%d %H:%M:%S} UTC.",
+            where=view.timestamp,
+            fix="Send instants in UTC, or with their offset.",
+        )
+
+
 def _instant_us(view: FeatureView, place: int, value: Any) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _YEAR_10000_US:
         return value  # microseconds since 1970, as the platform keeps instants
     if isinstance(value, str | datetime):
         try:

@@ -143,7 +143,9 @@ class Features:
         """
         if len(rows) > _MOST_ROWS:
             raise TooLarge(f"{len(rows)} rows were pushed at once.", fix=f"Push at most {_MOST_ROWS}.")
-        results = [push_rows(self._online, view, rows) for view in self._views() if view.name == name]
+        now_us = self._clock.now_us()
+        views = [view for view in self._views() if view.name == name]
+        results = [push_rows(self._online, view, rows, now_us=now_us) for view in views]
         if not results:
             raise NotFound(f"There is no feature view {name!r}.", fix="Apply a feature set that has it.")
         return results[0]

@@ -8,8 +8,7 @@ import numpy as np
 
 from tidewheel.base.errors import InvalidInput, NotFound
 from tidewheel.monitoring.sketches import SketchLayout
-from tidewheel.monitoring.uncertainty import COLUMN as UNCERTAINTY
-from tidewheel.monitoring.uncertainty import entropy_bits
+from tidewheel.monitoring.uncertainty import COLUMN as UNCERTAINTY, entropy_bits
 from tidewheel.monitoring.watch import LabelFacts, Subject
 from tidewheel.registry import ModelVersion, Registry
 from tidewheel.stats import FeatureBins

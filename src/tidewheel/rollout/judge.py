@@ -25,6 +25,7 @@ from tidewheel.base.units import format_duration
 from tidewheel.rollout.checks import Check, check_guardrail, finite
 from tidewheel.rollout.evidence import ArmEvidence, StageEvidence
 from tidewheel.rollout.goal_check import check_goal
+from tidewheel.rollout.guardrails import Guardrail
 from tidewheel.rollout.plans import Plan
 from tidewheel.rollout.states import Move
 
@@ -45,12 +46,21 @@ def judge(plan: Plan, stage: int, stages: Sequence[StageEvidence], waited_s: flo
     here = stages[stage]
     alpha = alpha_per_check(plan)
     checks = [
-        check_guardrail(guardrail, here, plan.share(stage), alpha / plan.stage_count) for guardrail in plan.guardrails
+        check_guardrail(guardrail, here, plan.share(stage), alpha / plan.stage_count)
+        for guardrail in plan.guardrails
+        if _is_fair(guardrail, plan, stage)
     ]
     goal = check_goal(plan, plan.goal, stages[plan.shadowed :], alpha) if plan.goal else None
     looked_at = [*checks, goal] if goal else checks
     move, reason = _rule(plan, stage, here, waited_s, looked_at, goal)
     return Judgement(move, reason, _evidence(plan, stage, here, waited_s, looked_at))
+
+
+def _is_fair(guardrail: Guardrail, plan: Plan, stage: int) -> bool:
+    """Whether the arms can be compared on it here: a shadow answers behind the champion's back, on whatever processor
+    time is left, so the two are not timed alike. Where live stages follow, those compare latencies."""
+    relative_latency = guardrail.quantile is not None and guardrail.limit is None
+    return not relative_latency or plan.share(stage) > 0 or not plan.shares
 
 
 def alpha_per_check(plan: Plan) -> float:

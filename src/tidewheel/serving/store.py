@@ -97,9 +97,16 @@ def add_route(connection: Connection, route: Route) -> None:
     gone = here & deployments.c.version_id.in_(standing - wanted)
     connection.execute(update(deployments).where(gone).values(retired_at_us=at_us))
     for version in sorted(wanted - standing):
-        connection.execute(
-            insert(deployments).values(endpoint=route.endpoint, version_id=version, deployed_at_us=at_us)
-        )
+        _deploy(connection, route.endpoint, version, at_us)
+
+
+def _deploy(connection: Connection, endpoint: str, version: str, at_us: int) -> None:
+    """Note that a version stands; one that left at this very instant (a replayed clock may stand still) never left."""
+    same = (deployments.c.endpoint == endpoint) & (deployments.c.version_id == version)
+    just_left = same & (deployments.c.deployed_at_us == at_us)
+    if connection.execute(update(deployments).where(just_left).values(retired_at_us=None)).rowcount == 0:
+        row = {"endpoint": endpoint, "version_id": version, "deployed_at_us": at_us}
+        connection.execute(insert(deployments).values(**row))
 
 
 def current_route(connection: Connection, endpoint: str) -> Route | None:

@@ -19,6 +19,7 @@ from tidewheel.base.errors import Conflict
 from tidewheel.base.parent import as_parent
 from tidewheel.base.settings import Settings
 from tidewheel.serving.snapshot import ServingFolder, read_report
+from tidewheel.serving.worker.guard import require_token
 
 _LOOK_EVERY_S = 0.1
 _STEADY_S = 10.0
@@ -31,6 +32,7 @@ class WorkerGroup:
     def __init__(self, home: Path, settings: Settings, *, host: str = "", port: int | None = None, workers: int = 0):
         """Port 0 takes a free one; `port` then says which."""
         self.host = host or settings.get("serving.host", str)
+        require_token(self.host, settings)
         self._home = home
         self._settings = settings
         self._count = workers or settings.get("serving.workers", int)
@@ -127,8 +129,8 @@ def _reserve(host: str, port: int) -> socket.socket:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError as error:
-            raise Conflict(f"{host}:{port} cannot be bound: {error.strerror}.", fix="Give another --port.") from None
+        except (OSError, OverflowError) as error:
+            raise Conflict(f"{host}:{port} cannot be bound: {error}.", fix="Give another --port.") from None
         port = probe.getsockname()[1]
     reserved = socket.socket(family)
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -109,7 +109,7 @@ class KeyValue(Protocol):
 
     def update_many(self, keys: Sequence[bytes], change: Change) -> None:
         """Read-modify-write in one exclusive transaction: `change(key, value or None)`, called in the order of
-        `keys`, returns the new value, or None to delete. Two processes updating the same key never lose each other's change."""
+        `keys`, returns the new value, or None to delete. Of two processes at one key neither loses its change."""
 
     def delete_prefix(self, prefix: bytes) -> None:
         """Remove all items whose key begins with a prefix."""

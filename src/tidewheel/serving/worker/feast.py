@@ -72,7 +72,9 @@ class FeatureServer:
             exchange.refuse(error.status, str(error))
             return
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._pushing, _push, self._online, list(views.values()), rows)
+        work = loop.run_in_executor(
+            self._pushing, _push, self._online, list(views.values()), rows, self._clock.now_us()
+        )
         work.add_done_callback(lambda done: _answer(exchange, done))
 
     def read(self, exchange: Exchange) -> None:
@@ -134,10 +136,10 @@ class FeatureServer:
         return (view for plan in self._plans() for view in plan.views)
 
 
-def _push(online: KeyValue, views: list[Any], rows: list[dict[str, Any]]) -> bytes:
+def _push(online: KeyValue, views: list[Any], rows: list[dict[str, Any]], now_us: int) -> bytes:
     from tidewheel.features.push import push_rows
 
-    results = [push_rows(online, view, rows) for view in views]
+    results = [push_rows(online, view, rows, now_us=now_us) for view in views]
     return _encode(asdict(results[0]))
 
 

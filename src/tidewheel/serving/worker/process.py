@@ -29,6 +29,7 @@ from tidewheel.serving.worker import metrics
 from tidewheel.serving.worker.addresses import Addresses
 from tidewheel.serving.worker.calls import Call, Outcome, records_of
 from tidewheel.serving.worker.feast import FeatureServer
+from tidewheel.serving.worker.guard import Guard, require_token
 from tidewheel.serving.worker.http_answers import TEXT
 from tidewheel.serving.worker.http_protocol import Connection, Exchange, HttpServer, Limits
 from tidewheel.serving.worker.information import Information
@@ -74,7 +75,9 @@ class Worker:
         self._information = Information(self._inference)
         self._features = FeatureServer(lambda: self._inference.table, online, clock)
         self._labels = LabelTaker(self._log, clock, self._meters)
-        self._server = HttpServer(self._addresses(), _limits(settings), self._meters.count_answer, _TICK_S)
+        self._server = HttpServer(
+            Guard(self._addresses(), settings), _limits(settings), self._meters.count_answer, _TICK_S
+        )
         self._watcher = SnapshotWatcher(self._folder, self._swap)
         self._failures: dict[str, str] = {}
         self._applied = 0  # the last generation that was loaded whole
@@ -183,8 +186,11 @@ def serve(place: Place, settings: Settings) -> None:
 
     Raises:
         Conflict: if another worker has this index and does not end.
+        NotAllowed: if others could reach the host and no token is asked for.
     """
     import uvloop
+
+    require_token(place.host, settings)
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
