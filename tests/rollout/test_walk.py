@@ -64,7 +64,9 @@ def test_errors_in_the_shadow_end_it_before_a_caller_meets_the_candidate(town: T
 
 def test_a_slow_candidate_is_rolled_back(town: Town) -> None:
     slow = Behaviour(latency_ms=lambda rng: float(rng.lognormal(3.0, 0.4)))
-    rollout = town.rollouts.start("surge", CHAMPION, CANDIDATE, replace(PLAN, shadow=None, steps=(50, 100), min_per_stage=800))
+    rollout = town.rollouts.start(
+        "surge", CHAMPION, CANDIDATE, replace(PLAN, shadow=None, steps=(50, 100), min_per_stage=800)
+    )
     town.walk({CHAMPION: Behaviour(), CANDIDATE: slow}, rollout.id, rounds=30)
     done = town.rollouts.get(rollout.id)
     assert done.state is RolloutState.ROLLED_BACK
