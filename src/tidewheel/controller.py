@@ -21,6 +21,7 @@ from pathlib import Path
 from tidewheel.app import Platform, open_platform
 from tidewheel.base.parent import exit_with_parent
 from tidewheel.storage import Lease
+from tidewheel.supervisor import PROJECT_TROUBLE
 
 _LEASE = "controller"
 
@@ -116,8 +117,20 @@ def chores(platform: Platform, project: Path | None = None) -> list[Chore]:
 
 
 def declare(platform: Platform, project: Path) -> None:
-    """Make what a project file declares known, and have a runner at hand for its pipelines."""
-    platform.loop.declare(project)
+    """Make what a project file declares known, and have a runner at hand for its pipelines.
+
+    Why it cannot be declared is written where the supervisor, and so the person who started it, sees it.
+    """
+    trouble = platform.home / PROJECT_TROUBLE
+    try:
+        declared = platform.loop.declare(project)
+    except Exception as error:
+        trouble.write_text(f"The project is not declared; what was declared before goes on. {error}")
+        raise
+    if declared:
+        trouble.unlink(missing_ok=True)
+    else:
+        trouble.write_text(f"{project} declares no loop, so there is nothing to do. `tidewheel init DIR` shows one.")
     platform.pipelines.warm(project)
 
 

@@ -31,6 +31,10 @@ from tidewheel.serving.snapshot import ServingFolder
 from tidewheel.serving.supervise import WorkerGroup
 from tidewheel.serving.watching import live_generations
 
+PROJECT_TROUBLE = "project-trouble.txt"
+"""In a home: why its project could not be declared, as the controller says; absent when all is well."""
+
+_WRONG_USE = 2  # the exit code of a process that was asked for what it will never do
 _LOOK_EVERY_S = 0.1
 _STEADY_S = 10.0  # a child that lived this long has its restart pause forgiven
 _LONGEST_PAUSE_S = 10.0
@@ -115,6 +119,9 @@ class Supervisor:
         self.addresses = Addresses(str(home), f"http://{host}:{port}", self._workers.url, os.getpid())
         self._children = _children(home, project, settings, host, port)
         self._stopping = threading.Event()
+        self._refusal = ""
+        self._told = ""
+        (home / PROJECT_TROUBLE).unlink(missing_ok=True)
 
     @property
     def pids(self) -> dict[str, int]:
@@ -134,11 +141,13 @@ class Supervisor:
         """Wait until workers and control plane answer, restarting what dies meanwhile.
 
         Raises:
-            Unavailable: if one does not answer in time.
+            Unavailable: if one refuses to start, or does not answer in time.
         """
         deadline = time.monotonic() + within_s
         while not (self._workers.ready() and _answers(f"{self.addresses.control_plane}/health/live")):
-            self.look()
+            self._say(self.look())
+            if self._refusal:
+                raise Unavailable(self._refusal)
             if time.monotonic() > deadline:
                 raise Unavailable(
                     f"The install did not come up within {within_s:.0f} s.",
@@ -147,21 +156,34 @@ class Supervisor:
             time.sleep(0.02)
 
     def look(self) -> list[str]:
-        """Start again whatever has died; a sentence for each death."""
+        """Start again whatever has died; a sentence for each death, and for a project that cannot be declared."""
         said = self._workers.look()
         for child in self._children:
             code = child.look(self._log(child))
             if code is not None:
                 said.append(f"{child.name} ended ({_how(code)}); starting it again. See {self._log(child)}")
-        return said
+            if code == _WRONG_USE:
+                self._refusal = _last_line(self._log(child))
+        return [*said, *self._project_news()]
+
+    def _project_news(self) -> list[str]:
+        """What the controller last said about the project, if that is new."""
+        try:
+            news = (self.home / PROJECT_TROUBLE).read_text()
+        except FileNotFoundError:
+            news = ""
+        if news == self._told:
+            return []
+        self._told = news
+        return [news or "The project is declared now."]
 
     def run(self) -> None:
         """Keep everything running until SIGINT or SIGTERM, then drain."""
         signal.signal(signal.SIGTERM, self._ask_to_stop)
         signal.signal(signal.SIGINT, self._ask_to_stop)
         while not self._stopping.wait(_LOOK_EVERY_S):
-            for sentence in self.look():
-                print(sentence, file=sys.stderr, flush=True)
+            self._say(self.look())
+        self._say(["Draining."])
         self.stop()
 
     def stop(self) -> None:
@@ -174,6 +196,11 @@ class Supervisor:
             child.end(deadline)
         (self.home / "up.json").unlink(missing_ok=True)
         self._lock.close()
+
+    @staticmethod
+    def _say(sentences: list[str]) -> None:
+        for sentence in sentences:
+            print(sentence, file=sys.stderr, flush=True)
 
     def _ask_to_stop(self, *_signal: object) -> None:
         self._stopping.set()
@@ -289,6 +316,11 @@ def _answers(url: str) -> bool:
             return bool(response.status == HTTPStatus.OK)
     except OSError:
         return False
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""
 
 
 def _how(code: int) -> str:

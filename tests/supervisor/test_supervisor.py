@@ -136,3 +136,34 @@ def free_ports() -> int:
             except OSError:
                 continue
             return port
+
+
+def test_a_project_that_cannot_be_declared_is_told_where_it_was_started(tmp_path: Path) -> None:
+    project = tmp_path / "project.py"
+    project.write_text("def x(:\n")
+    command = [
+        sys.executable,
+        "-m",
+        "tidewheel.cli",
+        "up",
+        str(project),
+        "--home",
+        str(tmp_path / "home"),
+        "--port",
+        "0",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    said = next(line for line in process.stderr if "project" in line)
+    process.terminate()
+    process.communicate(timeout=30)
+    assert "SyntaxError" in said
+    assert "what was declared before goes on" in said
+
+
+def test_a_control_plane_open_to_others_without_a_token_is_refused_at_once(tmp_path: Path) -> None:
+    environment = {**os.environ, "TIDEWHEEL_SERVER_HOST": "0.0.0.0"}
+    ran = subprocess.run(up(tmp_path / "home"), capture_output=True, text=True, timeout=60, env=environment)
+    assert ran.returncode == 1
+    assert "without a token" in ran.stdout + ran.stderr
+    assert processes_of(tmp_path / "home") == {}

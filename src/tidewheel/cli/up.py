@@ -42,7 +42,11 @@ def up(
 
         supervisor = Supervisor(home_folder(home), _existing(project), start_settings(port, workers))
         supervisor.start()
-        supervisor.wait_until_ready()
+        try:
+            supervisor.wait_until_ready()
+        except BaseException:
+            supervisor.stop()
+            raise
         addresses = supervisor.addresses
         if as_json:
             print_json(addresses)

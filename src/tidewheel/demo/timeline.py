@@ -78,4 +78,7 @@ def _line(entry: Entry) -> Line:
     lane, tell = SENTENCES[entry.kind]
     if entry.kind == "rollout.decision.made" and entry.data.get("move") == "rollback":
         lane = "incident"
-    return Line(entry.at, entry.recorded_at, lane, entry.kind, tell(entry.data), entry.id)
+    sentence = tell(entry.data)
+    if entry.kind == "rollout.rollout.started" and entry.cause is None:
+        sentence = f"somebody ships a version by hand, past the gates: {entry.data['plan']}"
+    return Line(entry.at, entry.recorded_at, lane, entry.kind, sentence, entry.id)

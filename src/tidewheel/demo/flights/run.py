@@ -75,7 +75,7 @@ async def _replay(
     view = FlightsView(replay, install.platform, install.addresses, connections.tally, timeline)
     telling = asyncio.create_task(_tell(replay, install, timeline, connections, began))
     try:
-        await follow(telling, view.render, install, console, quiet=options.as_json)
+        await follow(telling, view.render, install, timeline, console, quiet=options.as_json)
         return await telling
     finally:
         telling.cancel()

@@ -46,6 +46,8 @@ def run_market(options: MarketOptions, console: Console) -> Summary:
     with fresh_install(options.home, PROJECT, STARTS_AT, options.settings) as install:
         for sentence in install.supervisor.moved_ports:
             console.print(f"[yellow]{sentence}[/]")
+        if not options.as_json:
+            console.print(f"The live page: {install.addresses.control_plane}", highlight=False)
         if options.browser:
             with contextlib.suppress(webbrowser.Error):
                 webbrowser.open(install.addresses.control_plane)
@@ -67,7 +69,7 @@ async def _tell(options: MarketOptions, install: Install, console: Console, bega
     view = MarketView(story, install.platform, install.addresses, connections.tally, timeline)
     telling = asyncio.create_task(story.tell())
     try:
-        await follow(telling, view.render, install, console, quiet=options.as_json)
+        await follow(telling, view.render, install, timeline, console, quiet=options.as_json)
         told: Told = await telling
     finally:
         telling.cancel()

@@ -13,6 +13,7 @@ from rich.table import Table
 from tidewheel.app import Platform
 from tidewheel.base.units import format_duration
 from tidewheel.demo.http import Tally
+from tidewheel.demo.live import program
 from tidewheel.demo.market.story import Told
 from tidewheel.demo.timeline import Timeline
 
@@ -106,12 +107,11 @@ def print_summary(console: Console, summary: Summary, timeline: Timeline, home: 
         rows.add_row(name, f"[bold]{value}[/]")
     console.print(rows)
     console.rule("[bold]look deeper")
-    console.print(f"  tidewheel audit log --home {home}")
-    console.print(f"  tidewheel audit verify --home {home}")
+    commands = ["audit log", "audit verify", "loop history surge"]
     if summary.promoted_version:
-        console.print(f"  tidewheel lineage version:{summary.promoted_version} --home {home}")
-    if summary.turn_id:
-        console.print(f"  tidewheel loop history surge --home {home}")
+        commands.append(f"lineage version:{summary.promoted_version}")
+    for command in commands:
+        console.print(f"  {program()} {command} --home {home}", highlight=False, soft_wrap=True)
 
 
 def _figures(summary: Summary) -> list[tuple[str, str]]:
