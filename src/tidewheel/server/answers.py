@@ -61,10 +61,15 @@ def _invalid(_request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
     first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        told = first.get("ctx", {}).get("error", "it cannot be read")
+        where = f"body, character {first['loc'][-1]}"
+        return refusal(InvalidInput(f"The body is not JSON: {told}.", where=where, fix="Send one JSON object."))
     where = ".".join(str(part) for part in first["loc"])
+    message = str(first["msg"]).removeprefix("Value error, ").removesuffix(".")
     return refusal(
         InvalidInput(
-            f"{first['msg']}.", where=where, fix="`/docs` on this server shows what each address takes, and its types."
+            f"{message}.", where=where, fix="`/docs` on this server shows what each address takes, and its types."
         )
     )
 

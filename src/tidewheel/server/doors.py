@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from tidewheel.base.doors import Door, doors_of
 from tidewheel.server.answers import ErrorAnswer, answer
 from tidewheel.server.guard import needs
+from tidewheel.server.json_route import JsonRoute
 from tidewheel.storage.journal import acting
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _PATH_NAME = re.compile(r"{(\w+)(?::\w+)?}")
 def routes_of(room: type, pick: Callable[[Platform], object]) -> APIRouter:
     """A router with one route for each verb of `room` that has a door; `pick` finds the room in the platform."""
     name = room.__module__.split(".")[1]
-    router = APIRouter(prefix="/api/v1", tags=[name])
+    router = APIRouter(prefix="/api/v1", tags=[name], route_class=JsonRoute)
     for verb, note in doors_of(room):
         method = getattr(room, verb)
         summary, _, description = (inspect.getdoc(method) or verb).partition("\n")
