@@ -93,3 +93,16 @@ def test_a_model_card_tells_metrics_origins_and_fate(told: Archive) -> None:
     assert "- commit: `rides@4`" in card
     assert "rollout.decision.made. proven better" in card
     assert card.index("## Intended use") < card.index("## Metrics at training")
+
+
+def test_a_model_card_tells_how_it_was_judged_and_not_the_datas_whole_past(told: Archive) -> None:
+    verdict = {"gate": "better", "passed": False, "summary": "no | better"}
+    with told.metadata.change(actor="loop") as change:
+        for number in range(4):
+            change.emit("data.commit.made", f"commit:rides@{number + 1}", inputs=[f"commit:rides@{number}"])
+        change.emit("loop.turn.moved", "turn:t1", {"state": "judging"}, inputs=["version:v2"])
+        change.emit("loop.turn.ended", "turn:t1", {"state": "refused", "verdicts": [verdict]})
+    card = told.governance.model_card("v2")
+    assert "| better | refused | no \\| better |" in card
+    assert "`rides@4`" in card
+    assert "`rides@3`" not in card

@@ -174,14 +174,17 @@ class Governance:
             entries = read_entries(connection, subject=node)
             if not entries:
                 raise _unknown_node(node)
+            beyond = store.edges_beside(connection, [node], up=False)
             decisions = [
                 entry
-                for edge in store.edges_beside(connection, [node], up=False)
+                for edge in beyond
                 if edge.target.startswith("decision:") and (entry := find_entry(connection, edge.entry_id))
             ]
+            turns = dict.fromkeys(edge.target for edge in beyond if edge.target.startswith("turn:"))
+            judged = [entry for turn in turns for entry in read_entries(connection, subject=turn)]
             lineage = walk_lineage(connection, node, (True,), 10)
         told = sorted([*entries, *decisions], key=lambda entry: entry.seq)
-        return write_card(version_id, told, lineage, words or {})
+        return write_card(version_id, told, lineage, judged, words or {})
 
     def _in_force(self, token: Token) -> bool:
         expired = token.expires_at is not None and token.expires_at <= self._clock.now()
