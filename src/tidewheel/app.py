@@ -6,6 +6,8 @@ fits a lower room's seam, is decided here and nowhere else. mypy checks the fits
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from types import TracebackType
 
@@ -100,13 +102,17 @@ def open_platform(home: str | Path | None = None, settings: Settings | None = No
         settings: values that go before the environment's.
 
     Raises:
-        Unavailable: if a store cannot be reached.
+        Unavailable: if the folder cannot be written, or a store cannot be reached.
     """
     folder = home_folder(home)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return Platform(folder, settings or Settings())
     except OSError as error:
         raise Unavailable(
-            f"The home folder cannot be made: {error.strerror}.", where=str(folder), fix="Name another with --home."
+            f"The home folder cannot be used: {error.strerror or error}.",
+            where=str(error.filename or folder),
+            fix="Name another with --home.",
         ) from None
-    return Platform(folder, settings or Settings())

@@ -55,7 +55,7 @@ def test_every_command_says_what_it_does_and_takes_json(path: tuple[str, ...]) -
     command = ALL[path]
     assert (command.help or "").strip().endswith((".", "`"))  # type: ignore[attr-defined]
     options = {option for parameter in command.params for option in parameter.opts}  # type: ignore[attr-defined]
-    assert "--json" in options or path == ("version",)
+    assert "--json" in options
 
 
 @pytest.mark.parametrize(

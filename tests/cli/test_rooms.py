@@ -131,7 +131,7 @@ def test_files_are_imported_and_held_against_the_contract(install: Platform, hom
     good, bad = tmp_path / "good.parquet", tmp_path / "bad.parquet"
     pq.write_table(pa.table({"zone": ["a"], "wait_s": [31.0]}), good)
     pq.write_table(pa.table({"zone": ["a"], "wait_s": [-5000.0]}), bad)
-    assert "1 rows appended to rides" in done("data", "import", "rides", good, "--home", home).out
+    assert "1 row appended to rides, now version 1." in done("data", "import", "rides", good, "--home", home).out
     done("data", "contract", "rides", "--infer", "--enforce", "--home", home)
     assert done("data", "validate", "rides", "--json", "--home", home).json["passed"] is True
     refused = tidewheel("data", "import", "rides", bad, "--home", home)
@@ -139,7 +139,9 @@ def test_files_are_imported_and_held_against_the_contract(install: Platform, hom
 
 
 def test_a_damaged_model_fails_its_check_and_the_doctor_finds_it(install: Platform, home: Path) -> None:
-    assert done("doctor", "--json", "--home", home).json
+    checks = {check["name"]: check["well"] for check in done("doctor", "--json", "--home", home).json}
+    assert checks["champions"]
+    assert not checks["inference"]  # none runs here, which an install can do without
     version = next(version for version in install.registry.versions("surge") if "champion" in version.aliases)
     digest = version.files["model.txt"]
     (home / "blobs" / digest[:2] / digest[2:]).write_bytes(b"something else")
@@ -157,6 +159,6 @@ def test_what_data_hold_is_neither_markup_nor_a_word_to_the_terminal(install: Pl
 
 def test_a_home_that_cannot_be_made_is_said_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    outcome = tidewheel("data", "ls", "--home", tmp_path / "file" / "home")
+    outcome = tidewheel("tokens", "create", "vera", "--home", tmp_path / "file" / "home")
     assert outcome.exit_code == 1
     assert "--home" in outcome.err

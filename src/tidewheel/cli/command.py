@@ -10,6 +10,7 @@ Every command gets `--json`, and `--home` or `--url` (with `--token`) to say whi
 
 from __future__ import annotations
 
+import errno
 import inspect
 import os
 from collections.abc import Callable, Iterator
@@ -19,7 +20,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from tidewheel.base.errors import InvalidInput, TidewheelError
+from tidewheel.base.errors import InvalidInput, NotFound, TidewheelError, Unavailable
+from tidewheel.base.settings import Settings, home_folder
 from tidewheel.cli.output import card, print_error, print_json
 
 if TYPE_CHECKING:
@@ -54,11 +56,12 @@ class Refused(Exception):
 
 
 def command(
-    app: typer.Typer, name: str, *, show: Show = card, local_only: bool = False
+    app: typer.Typer, name: str, *, show: Show = card, local_only: bool = False, creates: bool = False
 ) -> Callable[[Callable[..., object]], Callable[..., object]]:
     """Register a function, whose first parameter is the opened platform, as a command.
 
-    `show` prints its result for people; `local_only` commands need files of this machine and take no `--url`.
+    `show` prints its result for people; `local_only` commands need files of this machine and take no `--url`;
+    `creates` commands may begin an install where there is none.
     """
 
     def register(function: Callable[..., object]) -> Callable[..., object]:
@@ -69,7 +72,7 @@ def command(
             as_json = bool(common.pop("as_json"))
             with answering(as_json):
                 try:
-                    with opened(**common) as platform:
+                    with opened(**common, creates=creates) as platform:
                         _print(function(platform, **arguments), show, as_json)
                 except Refused as refused:
                     _print(refused.result, show, as_json)
@@ -97,24 +100,52 @@ def answering(as_json: bool = False) -> Iterator[None]:
     except Exception as error:
         if os.environ.get("TIDEWHEEL_DEBUG"):
             raise
-        fix = "Set TIDEWHEEL_DEBUG=1 to see where, and report it."
-        print_error(TidewheelError(f"Tidewheel failed: {type(error).__name__}: {error}", fix=fix), as_json)
+        print_error(_said(error), as_json)
         raise typer.Exit(1) from None
 
 
+def _said(error: Exception) -> TidewheelError:
+    """A folder that cannot be written is the reader's to mend; anything else is ours."""
+    closed = isinstance(error, PermissionError | NotADirectoryError | FileExistsError | IsADirectoryError)
+    if isinstance(error, OSError) and error.filename and (closed or error.errno == errno.EROFS):
+        fix = "Name another folder, or give yourself the right to write there."
+        return Unavailable(f"{error.strerror}.", where=str(error.filename), fix=fix)
+    fix = "Set TIDEWHEEL_DEBUG=1 to see where, and report it."
+    return TidewheelError(f"Tidewheel failed: {type(error).__name__}: {error}", fix=fix)
+
+
 @contextmanager
-def opened(home: Path | None = None, url: str | None = None, token: str | None = None) -> Iterator[Opened]:
-    """The install in a folder, or behind an address."""
+def opened(
+    home: Path | None = None, url: str | None = None, token: str | None = None, *, creates: bool = False
+) -> Iterator[Opened]:
+    """The install in a folder, or behind an address.
+
+    Raises:
+        NotFound: if the folder holds none and the command may not begin one (`creates`).
+    """
     if url:
         from tidewheel.client import connect
 
         with connect(url, token) as remote:
             yield remote
         return
+    if not creates:
+        _refuse_nothing(home)
     from tidewheel.app import open_platform
 
     with open_platform(home) as platform:
         yield platform
+
+
+def _refuse_nothing(home: Path | None) -> None:
+    """Only a command that makes something may begin an install; any other would answer out of an empty one."""
+    folder = home_folder(home)
+    if (folder / "metadata.db").exists() or Settings().get("storage.metadata_url", str):
+        return
+    raise NotFound(
+        f"There is no install at {home or os.environ.get('TIDEWHEEL_HOME') or './.tidewheel'}.",
+        fix="Say where it is with --home, TIDEWHEEL_HOME or --url, or begin one: `tidewheel up`.",
+    )
 
 
 def assignments(pairs: list[str], *, raw: bool = False) -> dict[str, Any]:

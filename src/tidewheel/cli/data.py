@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tidewheel.cli.command import Opened, Refused, command
 from tidewheel.cli.output import line, table
+
+if TYPE_CHECKING:
+    from tidewheel.data import Commit
 
 
 def register(app: typer.Typer) -> None:
@@ -51,7 +54,12 @@ def tag(opened: Opened, name: str, tag: str, ref: str | None = None) -> object:
     return opened.data.tag(name, tag, ref)
 
 
-@command(data, "import", show=line("{rows:,} rows appended to {dataset}, now version {number}."), local_only=True)
+def _appended(commit: Commit) -> None:
+    rows = "1 row" if commit.rows == 1 else f"{commit.rows:,} rows"
+    typer.echo(f"{rows} appended to {commit.dataset}, now version {commit.number}.")
+
+
+@command(data, "import", show=_appended, local_only=True, creates=True)
 def import_file(
     opened: Opened, name: str, file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)], message: str = ""
 ) -> object:

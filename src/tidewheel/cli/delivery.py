@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     command(app, "delivery", show=_show)(delivery)
-    command(app, "export", show=_wrote, local_only=True)(export)
+    command(app, "export", show=_wrote, local_only=True, creates=True)(export)
 
 
 ExportKind = Literal["docker", "grafana", "github-actions"]

@@ -28,18 +28,19 @@ def register(app: typer.Typer) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at."""
+    """One thing looked at; an install can do without what is not `needed`."""
 
     name: str
     well: bool
     found: str
     remedy: str = ""
+    needed: bool = True
 
 
 def doctor(opened: Platform) -> object:
     """Look at the stores, the journal, the loops and the inference workers of an install."""
     checks = [_tried(name, look, opened) for name, look in _LOOKS.items()]
-    if not all(check.well for check in checks):
+    if not all(check.well or not check.needed for check in checks):
         raise Refused(checks, exit_code=1)
     return checks
 
@@ -92,7 +93,7 @@ def _workers(opened: Platform) -> Check:
     status = opened.serving.status()
     live = [worker for worker in status.workers if worker.alive]
     if not live:
-        return Check("inference", True, "no worker is running", "`tidewheel up` starts them.")
+        return Check("inference", False, "no worker is running", "`tidewheel up` starts them.", needed=False)
     failures = {version: why for worker in live for version, why in worker.failures.items()}
     if failures:
         told = "; ".join(f"{version}: {why}" for version, why in failures.items())

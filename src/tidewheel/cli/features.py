@@ -9,7 +9,7 @@ import typer
 
 from tidewheel.base.units import parse_instant
 from tidewheel.cli.command import Opened, assignments, command
-from tidewheel.cli.output import table, text
+from tidewheel.cli.output import print_grid, table
 
 if TYPE_CHECKING:
     from tidewheel.features import FeatureValues
@@ -49,14 +49,7 @@ def materialize(opened: Opened, name: str, until: str | None = None) -> object:
 
 
 def _values(found: FeatureValues) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    printed = Table(*found.names, box=box.SIMPLE_HEAD, pad_edge=False)
-    for row in found.rows:
-        printed.add_row(*(text(value) for value in row))
-    Console().print(printed)
+    print_grid(found.names, found.rows)
 
 
 @command(features, "get", show=_values)

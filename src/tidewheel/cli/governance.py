@@ -8,7 +8,7 @@ import typer
 
 from tidewheel.base.doors import Role
 from tidewheel.cli.command import Opened, Refused, command
-from tidewheel.cli.output import line, table
+from tidewheel.cli.output import console_of, line, table
 
 if TYPE_CHECKING:
     from tidewheel.governance import Lineage, LineageEdge
@@ -57,7 +57,7 @@ def ls(opened: Opened) -> object:
     return opened.governance.tokens()
 
 
-@command(tokens, "create", show=line("{secret}"))
+@command(tokens, "create", show=line("{secret}"), creates=True)
 def create(
     opened: Opened,
     name: Annotated[str, typer.Argument(help="In whose name it acts.")],
@@ -91,12 +91,11 @@ def why(opened: Opened, node: _Node) -> object:
 
 def _tree(found: Lineage) -> None:
     """Prints a lineage as two trees, up and down."""
-    from rich.console import Console
     from rich.tree import Tree
 
     sources = [edge for edge in found.edges if edge.target == found.root]
     targets = [edge for edge in found.edges if edge.source == found.root]
-    console = Console()
+    console = console_of()
     for title, first, up in (("came from", sources, True), ("led to", targets, False)):
         if first:
             tree = Tree(f"{found.root} {title}")

@@ -42,7 +42,10 @@ def run(opened: Opened) -> object:
 )
 def report(opened: Opened, endpoint: str, since: str | None = None, limit: int = 200) -> object:
     """The course of every monitor's evidence, oldest first."""
-    return opened.monitoring.evidence(endpoint, since, limit)
+    found = opened.monitoring.evidence(endpoint, since, limit)
+    if not found and not opened.monitoring.report(endpoint):
+        opened.serving.endpoint(endpoint)  # which refuses a name that is not there
+    return found
 
 
 @command(alerts, "ls", show=_ALERTS)

@@ -1,19 +1,26 @@
 """Prints results: a table for lists, a card for one thing, JSON for programs. Errors go to stderr.
 
-Rich is imported only when something is printed for people.
+A line is never broken where another program reads it. In a terminal only prose folds: an id, a kind or an instant stays
+in one piece, as wide as it is. Rich is imported only when something is printed for people.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import is_dataclass
+from typing import TYPE_CHECKING, Any
 
 from tidewheel.base.errors import TidewheelError
+from tidewheel.cli.cells import block, items, text, vacant
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_UNBROKEN = 1_000_000  # columns that no line reaches
+_PROSE_MIN, _PROSE_MAX = 12, 40  # columns that prose gets at the least, if a word of it is as long
 _CONTROL = re.compile(r"[^\n -~\xa0-\U0010ffff]")
 
 
@@ -31,9 +38,7 @@ def print_error(error: TidewheelError, as_json: bool) -> None:
     if as_json:
         print_json({"error": error.to_dict()})
         return
-    from rich.console import Console
-
-    console = Console(stderr=True, highlight=False)
+    console = console_of(stderr=True)
     place = f" (at {error.where})" if error.where else ""
     console.print(f"[bold red]{error.code.replace('_', ' ')}[/]: ", end="")
     console.print(f"{error.message}{place}", markup=False)
@@ -41,90 +46,96 @@ def print_error(error: TidewheelError, as_json: bool) -> None:
         console.print(f"  {error.fix}", markup=False, style="dim")
 
 
+def console_of(*, stderr: bool = False) -> Console:
+    """Where people read; what is no terminal has lines of any length."""
+    from rich.console import Console
+
+    console = Console(stderr=stderr, highlight=False)
+    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=_UNBROKEN)
+
+
 def table(*columns: str, empty: str = "Nothing here yet.") -> Callable[[Any], None]:
     """Prints a list of records as a table of these attributes; `a.b` looks inside, `a=b` gives `b` as the title."""
+    paths = [column.partition("=")[0] for column in columns]
+    titles = [column.partition("=")[2] or path.replace("_", " ") for column, path in zip(columns, paths, strict=True)]
 
     def show(rows: Sequence[object]) -> None:
-        from rich import box
-        from rich.console import Console
-        from rich.table import Table
-
         if not rows:
-            Console().print(empty, style="dim")
+            console_of().print(empty, style="dim")
             return
-        printed = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for column in columns:
-            path, _, title = column.partition("=")
-            number = isinstance(_look(rows[0], path), int | float)
-            printed.add_column(title or path.replace("_", " "), justify="right" if number else "left", overflow="fold")
-        for row in rows:
-            printed.add_row(*(_cell(_look(row, column.partition("=")[0])) for column in columns))
-        Console().print(printed)
+        print_grid(titles, [[_look(row, path) for path in paths] for row in rows])
 
     return show
 
 
-def card(result: object) -> None:
-    """Prints one record as its attributes, one a line."""
-    from rich.console import Console
+def print_grid(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Prints rows of values under their titles; no wider than the terminal if folding prose is enough for that."""
+    from rich import box
     from rich.table import Table
 
-    if not isinstance(result, Mapping) and not dataclasses.is_dataclass(result):
-        Console().print(text(result), markup=False)
+    console = console_of()
+    separator = "\n" if console.is_terminal else ", "
+    printed, needed = Table(box=box.SIMPLE_HEAD, pad_edge=False), 0
+    for index, title in enumerate(titles):
+        values = [row[index] for row in rows]
+        needed += _add_column(printed, title, values) + 2
+    for row in rows:
+        printed.add_row(*(_cell(text(value).replace("\n", separator)) for value in row))
+    console.width = max(console.width, needed)
+    console.print(printed)
+
+
+def _add_column(printed: Table, title: str, values: Sequence[object]) -> int:
+    """Add a column, and return how narrow it may be: prose as its longest word, anything else as its longest value."""
+    prose = any(isinstance(value, Mapping | list | tuple) or " " in _prose(value) for value in values)
+    number = bool(values) and isinstance(values[0], int | float) and not isinstance(values[0], bool)
+    printed.add_column(title, justify="right" if number else "left", overflow="fold", no_wrap=not prose)
+    texts = [title, *(text(value) for value in values)]
+    if prose:
+        return max(_PROSE_MIN, min(_PROSE_MAX, _longest(word for told in texts for word in told.split())))
+    return _longest(texts)
+
+
+def _prose(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _longest(texts: Iterable[str]) -> int:
+    from rich.cells import cell_len
+
+    return max((cell_len(told) for told in texts), default=0)
+
+
+def card(result: object) -> None:
+    """Prints one record as its attributes, one a line; a record within it as an indented block."""
+    from rich.table import Table
+
+    if not isinstance(result, Mapping) and not is_dataclass(result):
+        console_of().print(text(result), markup=False)
         return
     printed = Table.grid(padding=(0, 2))
-    printed.add_column(style="dim")
+    printed.add_column(style="dim", no_wrap=True)
     printed.add_column(overflow="fold")
-    for name, value in _items(result):
-        if value not in (None, "", (), [], {}):
-            printed.add_row(_cell(str(name).replace("_", " ")), _cell(value))
-    Console().print(printed)
+    for name, value in items(result):
+        if not vacant(value):
+            printed.add_row(_cell(str(name).replace("_", " ")), _cell(block(value)))
+    console_of().print(printed)
 
 
 def line(pattern: str) -> Callable[[Any], None]:
     """Prints one sentence made of a record's attributes: `line("Paused {name}.")`."""
 
     def show(result: object) -> None:
-        from rich.console import Console
-
-        Console().print(pattern.format_map(dict(_items(result))), markup=False, highlight=False)
+        console_of().print(pattern.format_map(dict(items(result))), markup=False)
 
     return show
 
 
-def text(value: object) -> str:
-    """A value for people."""
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, datetime):
-        return f"{value.astimezone():%Y-%m-%d %H:%M:%S}"
-    if isinstance(value, float):
-        return f"{value:,.4g}" if abs(value) < 1e5 else f"{value:,.0f}"
-    if isinstance(value, int):
-        return f"{value:,}" if abs(value) > 9999 else str(value)
-    if isinstance(value, Mapping):
-        return "\n".join(f"{key}: {text(inner)}" for key, inner in value.items())
-    if isinstance(value, list | tuple):
-        return "\n".join(text(inner) for inner in value)
-    if dataclasses.is_dataclass(value):
-        return ", ".join(f"{name} {text(inner)}" for name, inner in _items(value) if inner not in (None, "", (), {}))
-    return str(value)
-
-
-def _cell(value: object) -> Any:
-    """A value as Rich prints it: what data hold is never markup, nor speaks to the terminal."""
+def _cell(told: str) -> Any:
+    """A text as Rich prints it: what data hold is never markup, nor speaks to the terminal."""
     from rich.text import Text
 
-    return Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text(value)))
-
-
-def _items(record: object) -> list[tuple[str, Any]]:
-    if isinstance(record, Mapping):
-        return list(record.items())
-    assert dataclasses.is_dataclass(record)
-    return [(field.name, getattr(record, field.name)) for field in dataclasses.fields(record)]
+    return Text(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", told))
 
 
 def _look(record: object, path: str) -> Any:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.add_typer(pipelines, name="pipelines")
-    command(app, "run", show=line("{pipeline}: {state} (run {id}){told}"))(run)
+    command(app, "run", show=line("{pipeline}: {state} (run {id}){told}"), creates=True)(run)
 
 
 pipelines = typer.Typer(help="Pipelines: runs and their steps.", no_args_is_help=True)

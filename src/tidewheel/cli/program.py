@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
@@ -11,7 +12,7 @@ from typer.main import get_command
 
 import tidewheel.cli
 
-_MACHINERY = {"__main__", "command", "output", "program"}
+_MACHINERY = {"__main__", "cells", "command", "output", "program"}
 
 
 def build() -> TyperGroup:
@@ -32,6 +33,7 @@ def build_app() -> typer.Typer:
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+    app.callback()(program)
     app.command("version")(version)
     for module in iter_modules(tidewheel.cli.__path__):
         if module.name not in _MACHINERY:
@@ -39,8 +41,31 @@ def build_app() -> typer.Typer:
     return app
 
 
-def version() -> None:
-    """The version of this Tidewheel."""
+def _number() -> str:
     from importlib.metadata import version as version_of
 
-    typer.echo(f"tidewheel {version_of('tidewheel')}")
+    return version_of("tidewheel")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit()
+
+
+def program(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Keeps machine-learning models right after they ship."""
+
+
+def version(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """The version of this Tidewheel."""
+    if as_json:
+        from tidewheel.cli.output import print_json
+
+        print_json({"version": _number()})
+    else:
+        typer.echo(f"tidewheel {_number()}")

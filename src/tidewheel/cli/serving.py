@@ -41,7 +41,7 @@ def show(opened: Opened, name: str, limit: int = 10) -> object:
     return {"endpoint": opened.serving.endpoint(name), "history": opened.serving.history(name, limit)}
 
 
-@command(endpoints, "create", show=line("The endpoint {name} is there."))
+@command(endpoints, "create", show=line("The endpoint {name} is there."), creates=True)
 def create(opened: Opened, name: str) -> object:
     """Make an endpoint."""
     return opened.serving.create_endpoint(name)

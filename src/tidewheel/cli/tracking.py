@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tidewheel.cli.command import Opened, command
-from tidewheel.cli.output import table, text
+from tidewheel.cli.output import print_grid, table
 
 if TYPE_CHECKING:
     from tidewheel.tracking import RunComparison
@@ -34,15 +34,9 @@ def show(opened: Opened, run_id: str) -> object:
 
 
 def _side_by_side(comparison: RunComparison) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    printed = Table("", *comparison.run_ids, box=box.SIMPLE_HEAD, pad_edge=False)
-    for group in (comparison.params, comparison.tags, comparison.metrics):
-        for name, values in group.items():
-            printed.add_row(name, *(text(value) for value in values))
-    Console().print(printed)
+    groups = (comparison.params, comparison.tags, comparison.metrics)
+    rows = [[name, *values] for group in groups for name, values in group.items()]
+    print_grid(["", *comparison.run_ids], rows)
 
 
 @command(runs, "compare", show=_side_by_side)

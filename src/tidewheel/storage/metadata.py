@@ -30,6 +30,7 @@ from tidewheel.base.ids import new_id
 from tidewheel.storage import journal
 
 _BUSY_TIMEOUT_MS = 30_000
+_SETTING = "storage.metadata_url"
 _JOURNAL_LOCK = 7_600_001  # any constant: names the journal's advisory lock in PostgreSQL
 
 
@@ -151,12 +152,28 @@ def sqlite_url(path: Path) -> str:
 
 def _open_engine(url: str) -> Engine:
     if url.startswith(("postgres://", "postgresql://")):
-        return sa.create_engine("postgresql+psycopg://" + url.split("://", 1)[1], pool_pre_ping=True)
-    engine = sa.create_engine(url)
+        return _create_engine("postgresql+psycopg://" + url.split("://", 1)[1], pool_pre_ping=True)
+    engine = _create_engine(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _create_engine(url: str, **options: Any) -> Engine:
+    try:
+        return sa.create_engine(url, **options)
+    except ModuleNotFoundError as error:
+        remedy = "pip install 'tidewheel[postgres]'" if error.name == "psycopg" else f"pip install {error.name}"
+        raise Unavailable(
+            f"This database needs the package {error.name}, which is not installed.", where=_SETTING, fix=remedy
+        ) from None
+    except (sa.exc.ArgumentError, ValueError):  # without the address: it may hold a password
+        raise InvalidInput(
+            "The metadata database's address cannot be read.",
+            where=_SETTING,
+            fix="Write it as postgresql://USER:PASSWORD@HOST/DATABASE, or leave it empty for SQLite.",
+        ) from None
 
 
 def _prepare_sqlite(connection: Any, _entry: ConnectionPoolEntry) -> None:

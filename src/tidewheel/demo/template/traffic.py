@@ -10,6 +10,7 @@ import json
 import math
 import os
 import random
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,4 +82,11 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (FileNotFoundError, httpx.TransportError):
+        sys.exit("Nothing answers here: start `tidewheel up project.py` in another terminal, and run this beside it.")
+    except httpx.HTTPStatusError as refused:
+        sys.exit(f"{refused.request.url} refused: {refused.response.text}")
+    except KeyboardInterrupt:
+        sys.exit(130)
