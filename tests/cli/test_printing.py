@@ -35,6 +35,16 @@ def test_in_a_terminal_prose_folds_and_ids_stay_whole(
     assert "candidate" in out
 
 
+def test_values_that_do_not_fit_the_terminal_are_whole_all_the_same(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("COLUMNS", "80"), ("FORCE_COLOR", "1"), ("NO_COLOR", "1"), ("TTY_COMPATIBLE", "1")):
+        monkeypatch.setenv(name, value)
+    row = {name: f"{name}_{'0123456789' * 2}z" for name in ("id", "kind", "subject", "actor", "state")}
+    table(*row)([row])
+    assert set(row.values()) <= set(capsys.readouterr().out.split())
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     state: str

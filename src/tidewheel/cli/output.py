@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _UNBROKEN = 1_000_000  # columns that no line reaches
+_GAP = 2  # columns between two cells: one of padding, one that the box draws
 _PROSE_MIN, _PROSE_MAX = 12, 40  # columns that prose gets at the least, if a word of it is as long
 _CONTROL = re.compile(r"[^\n -~\xa0-\U0010ffff]")
 
@@ -75,10 +76,10 @@ def print_grid(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
 
     console = console_of()
     separator = "\n" if console.is_terminal else ", "
-    printed, needed = Table(box=box.SIMPLE_HEAD, pad_edge=False), 0
+    printed, needed = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)), _GAP
     for index, title in enumerate(titles):
         values = [row[index] for row in rows]
-        needed += _add_column(printed, title, values) + 2
+        needed += _add_column(printed, title, values) + _GAP
     for row in rows:
         printed.add_row(*(_cell(text(value).replace("\n", separator)) for value in row))
     console.width = max(console.width, needed)
