@@ -58,11 +58,18 @@ def test_a_turn_on_a_card_is_a_block_with_a_line_for_each_gate(capsys: pytest.Ca
         {"gate": "fair", "passed": False, "summary": "one depot loses"},
     )
     card({"name": "surge", "turn": Turn("judging", verdicts)})
-    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
-    assert lines == [
+    assert capsys.readouterr().out.splitlines() == [
         "name  surge",
         "turn  state: judging",
         "      verdicts:",
         "        better: passed. log_loss falls by 3 %",
         "        fair: refused. one depot loses",
     ]
+
+
+def test_keys_within_a_card_are_data_and_short_lists_take_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    card({"route": {"weights": {"ver_1": 95.0, "ver_2": 5.0}}, "shares": (5.0, 25.0), "longest_s": 86400.0})
+    out = capsys.readouterr().out
+    assert "ver_1: 95" in out
+    assert "shares     5, 25" in out
+    assert "longest s  86,400" in out

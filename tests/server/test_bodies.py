@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from pydantic import AfterValidator
 from tests.server.listening import listening
 
 from tidewheel.app import open_platform
 from tidewheel.base.settings import Settings
+from tidewheel.server import answers
 from tidewheel.server.app import build
 
 ROWS = "/api/v1/data/datasets/rides/rows"
@@ -52,3 +56,22 @@ def test_a_broken_body_is_said_to_be_no_json(http: httpx.Client) -> None:
     error = http.post(ROWS, content=b"rows=1", headers={"content-type": "text/plain"}).json()["error"]
     assert error["code"] == "invalid_input"
     assert "The body is not JSON" in error["message"]
+
+
+def test_a_refused_value_is_said_in_plain_words() -> None:
+    app = FastAPI()
+    answers.install(app)
+
+    def even(number: int) -> int:
+        if number % 2:
+            raise ValueError(f"{number} is odd")
+        return number
+
+    def take(number: Annotated[int, AfterValidator(even)]) -> int:
+        return number
+
+    app.add_api_route("/numbers", take)
+    with listening(app) as url:
+        error = httpx.get(f"{url}/numbers", params={"number": 3}).json()["error"]
+    assert error["message"] == "3 is odd."
+    assert error["where"] == "query.number"

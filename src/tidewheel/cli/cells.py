@@ -12,6 +12,7 @@ from typing import Any
 
 _VERDICT = {"gate", "passed", "summary"}
 _INDENT = "  "
+_ROW_MAX = 60  # characters of a list that stands on one line
 
 
 def text(value: object) -> str:
@@ -23,7 +24,7 @@ def text(value: object) -> str:
     if isinstance(value, datetime):
         return f"{value.astimezone():%Y-%m-%d %H:%M:%S}"
     if isinstance(value, float):
-        return f"{value:,.4g}" if abs(value) < 1e5 else f"{value:,.0f}"
+        return f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
     if isinstance(value, int):
         return f"{value:,}" if abs(value) > 9999 else str(value)
     if isinstance(value, Mapping):
@@ -40,12 +41,11 @@ def block(value: object) -> str:
     if _is_verdict(value):
         return _verdict(dict(items(value)))
     if _is_record(value):
-        lines = []
-        for name, inner in items(value):
-            if not vacant(inner):
-                lines.append(_under(str(name).replace("_", " "), inner))
-        return "\n".join(lines)
+        return "\n".join(_under(titled(value, name), inner) for name, inner in items(value) if not vacant(inner))
     if isinstance(value, list | tuple):
+        row = ", ".join(text(inner) for inner in value)
+        if len(row) <= _ROW_MAX and not any(_is_record(inner) or isinstance(inner, list | tuple) for inner in value):
+            return row
         return "\n".join(_listed(inner) for inner in value)
     return text(value)
 
@@ -53,9 +53,14 @@ def block(value: object) -> str:
 def items(record: object) -> list[tuple[str, Any]]:
     """The attributes of a record, by their names."""
     if isinstance(record, Mapping):
-        return list(record.items())
+        return [(str(key), value) for key, value in record.items()]
     assert dataclasses.is_dataclass(record)
     return [(field.name, getattr(record, field.name)) for field in dataclasses.fields(record)]
+
+
+def titled(record: object, name: str) -> str:
+    """An attribute's name in plain words; the key of a mapping is data and stays as it is."""
+    return name if isinstance(record, Mapping) else name.replace("_", " ")
 
 
 def vacant(value: object) -> bool:

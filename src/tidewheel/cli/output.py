@@ -83,7 +83,17 @@ def print_grid(titles: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     for row in rows:
         printed.add_row(*(_cell(text(value).replace("\n", separator)) for value in row))
     console.width = max(console.width, needed)
-    console.print(printed)
+    _print(console, printed)
+
+
+def _print(console: Console, printed: Table) -> None:
+    """A program gets lines without the blanks that fill a terminal's."""
+    if console.is_terminal:
+        console.print(printed)
+        return
+    with console.capture() as captured:
+        console.print(printed)
+    sys.stdout.write("".join(f"{told.rstrip()}\n" for told in captured.get().strip("\n").splitlines() if told.strip()))
 
 
 def _add_column(printed: Table, title: str, values: Sequence[object]) -> int:
@@ -119,8 +129,8 @@ def card(result: object) -> None:
     printed.add_column(overflow="fold")
     for name, value in items(result):
         if not vacant(value):
-            printed.add_row(_cell(str(name).replace("_", " ")), _cell(block(value)))
-    console_of().print(printed)
+            printed.add_row(_cell(name.replace("_", " ")), _cell(block(value)))
+    _print(console_of(), printed)
 
 
 def line(pattern: str) -> Callable[[Any], None]:
