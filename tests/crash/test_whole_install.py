@@ -13,6 +13,7 @@ from tests.crash.install import ENDPOINT, LANES, Install, Orders, installed, pro
 from tidewheel.app import Platform, open_platform
 from tidewheel.demo.template_files import write_project
 from tidewheel.rollout import Canary, Goal, Rollout
+from tidewheel.storage import open_backend
 from tidewheel.storage.journal import verify_chain
 from tidewheel.storage.predictions import Prediction
 
@@ -128,7 +129,7 @@ def counted(platform: Platform, rollout: Rollout) -> int:
 
 
 def whole_log(platform: Platform) -> tuple[dict[str, Prediction], Counter[str]]:
-    """All live predictions by id, and how often each was labelled."""
+    """All live predictions by id, and how often each was labelled, wherever they lie by now."""
     predictions: dict[str, Prediction] = {}
     labels: Counter[str] = Counter()
     cursor = None
@@ -138,4 +139,15 @@ def whole_log(platform: Platform) -> tuple[dict[str, Prediction], Counter[str]]:
         labels.update(label.id for label in batch.labels)
         cursor = batch.cursor
         if not batch.more:
-            return predictions, labels
+            break
+    # After the segments: what was compacted meanwhile is then in one of the two, and may be in both.
+    compacted = ids_of(platform, "tidewheel_predictions")
+    predictions = platform.predictions.find(compacted) | predictions
+    return predictions, labels | Counter(ids_of(platform, "tidewheel_labels"))
+
+
+def ids_of(platform: Platform, table: str) -> list[str]:
+    """The ids in one of the log's tables; none before the first compaction."""
+    tables = open_backend("tables", f"file://{platform.home / 'tables'}")
+    ids: list[str] = tables.read(table, columns=["id"])["id"].to_pylist() if table in tables.names() else []
+    return ids

@@ -37,10 +37,10 @@ def as_table(rows: Rows, present: Mapping[str, str]) -> pa.Table:
 
 def check_json_rows(rows: Sequence[Mapping[str, Any]]) -> None:
     """Bound what one HTTP request may append, from one row up."""
-    if not rows or not any(rows):
-        raise InvalidInput("No rows were sent.", where="rows", fix='Send {"rows": [{"column": value, …}, …]}.')
     if len(rows) > MAX_JSON_ROWS:
         raise TooLarge(f"{len(rows)} rows were sent at once.", fix=f"Send at most {MAX_JSON_ROWS}, or import a file.")
+    if not rows or not any(rows):
+        raise InvalidInput("No rows were sent.", where="rows", fix='Send {"rows": [{"column": value, …}, …]}.')
 
 
 def read_file(path: Path) -> pa.Table:
