@@ -58,18 +58,19 @@ def test_a_broken_body_is_said_to_be_no_json(http: httpx.Client) -> None:
     assert "The body is not JSON" in error["message"]
 
 
+def even(number: int) -> int:
+    if number % 2:
+        raise ValueError(f"{number} is odd")
+    return number
+
+
+def take(number: Annotated[int, AfterValidator(even)]) -> int:
+    return number
+
+
 def test_a_refused_value_is_said_in_plain_words() -> None:
     app = FastAPI()
     answers.install(app)
-
-    def even(number: int) -> int:
-        if number % 2:
-            raise ValueError(f"{number} is odd")
-        return number
-
-    def take(number: Annotated[int, AfterValidator(even)]) -> int:
-        return number
-
     app.add_api_route("/numbers", take)
     with listening(app) as url:
         error = httpx.get(f"{url}/numbers", params={"number": 3}).json()["error"]
