@@ -132,7 +132,7 @@ def test_json_rows_become_instants_where_the_name_or_the_dataset_says_so(data: D
         data.append_rows("rides", [{}] * 10_001)
 
 
-@pytest.mark.parametrize("rows", [{"n": [1, "x"]}, {"n": [1], "m": [1, 2]}, [1, 2], "rows"])
+@pytest.mark.parametrize("rows", [{"n": [2**63]}, {"n": [1, "x"]}, {"n": [1], "m": [1, 2]}, [1, 2], "rows"])
 def test_rows_that_are_no_table_are_refused(data: Data, rows: object) -> None:
     with pytest.raises(InvalidInput):
         data.append("rides", rows)  # type: ignore[arg-type]

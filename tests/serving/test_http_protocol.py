@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 import threading
 import time
@@ -186,10 +187,11 @@ def test_an_endless_header_is_cut_off(client):
 
 def test_an_endless_trailer_is_cut_off(client):
     client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: ")
-    for _ in range(10):
+    for _ in range(50):  # apart, as an endless one comes; the first may share a read with the head
         client.send(b"x" * 1000)
+        if select.select([client.socket], [], [], 0.005)[0]:
+            break
     assert client.answer().status == 431
-    assert client.closed()
 
 
 def test_many_requests_between_two_halves_of_others_are_not_one_long_head(client):

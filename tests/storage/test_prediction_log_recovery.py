@@ -91,12 +91,12 @@ def test_a_segment_that_is_just_being_made_is_not_taken_for_an_abandoned_one(tmp
 def test_more_segments_than_files_may_be_open_are_searched(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     opened = len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").exists() else 100
-    for number in range(300):
+    for number in range(1000):
         with (tmp_path / f"predictions-w0-{number:04d}.ids").open("wb") as file:
             np.save(file, np.array([[hash_id(f"p{number}")], [8], [number]], dtype=np.int64))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(opened + 100, hard), hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(opened + 300, hard), hard))
     try:
-        places = IdIndex(tmp_path).locate(["p0", "p299"], [])
+        places = IdIndex(tmp_path).locate(["p0", "p999"], [])
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert sorted(places.instants.values()) == [[("p0", 0)], [("p299", 299)]]
+    assert sorted(places.instants.values()) == [[("p0", 0)], [("p999", 999)]]

@@ -16,6 +16,7 @@ from tidewheel.base.errors import InvalidInput, NotFound, TooLarge
 from tidewheel.base.units import parse_instant
 
 Rows: TypeAlias = pa.Table | Mapping[str, Any] | Sequence[Mapping[str, Any]]
+_NO_TABLE = (TypeError, AttributeError, OverflowError)
 MAX_JSON_ROWS = 10_000
 INSTANT = pa.timestamp("us", tz="UTC")
 
@@ -28,7 +29,7 @@ def as_table(rows: Rows, present: Mapping[str, str]) -> pa.Table:
     """
     try:
         table = _as_written(rows)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, AttributeError) as error:
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, *_NO_TABLE) as error:
         raise InvalidInput(f"The rows are not a table: {error}.", fix="Give each column values of one type.") from None
     if isinstance(rows, pa.Table):
         return table
