@@ -33,9 +33,20 @@ class Signature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelVersion:
-    """One immutable version of a model: its files by path and BLAKE3, what it takes and gives, and where it came from.
+    """One version of a model: its files by path and BLAKE3, what it takes and gives, and where it came from.
 
-    `trusted_by` names who vouched for a format that executes code on load; `aliases` are those it holds now.
+    What it is never changes; words about it (description, tags, stage), its aliases and who trusts it do.
+
+    Attributes:
+        trusted_by: who vouched for a format that executes code on load.
+        aliases: those it holds now.
+        source: the address that its files were taken from, where they came from one (`runs:/…/model`, `s3://…`).
+        model_id: the logged model that it was made from.
+        stage: MLflow's legacy stage: None, Staging, Production or Archived.
+        sample_digest: the blob that holds a sample input, as an Arrow stream.
+        environment: what it was trained in: python, platform, packages.
+        measured: figures of its own, as `latency_p50_us`, `latency_p99_us`, `load_ms`.
+        deleted_at: since when it is listed no more; its files stay, so that what serves it goes on.
     """
 
     id: str
@@ -56,6 +67,20 @@ class ModelVersion:
     executes_code: bool = False
     trusted_by: str | None = None
     aliases: tuple[str, ...] = ()
+    description: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    source: str | None = None
+    model_id: str | None = None
+    stage: str = "None"
+    status: str = "READY"
+    status_message: str = ""
+    run_link: str | None = None
+    user: str = ""
+    updated_at: datetime | None = None
+    deleted_at: datetime | None = None
+    sample_digest: str | None = None
+    environment: dict[str, Any] = field(default_factory=dict)
+    measured: dict[str, float] = field(default_factory=dict)
 
     @property
     def node(self) -> str:
@@ -71,6 +96,9 @@ class Model:
     created_at: datetime
     versions: int
     aliases: dict[str, int]
+    description: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    updated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

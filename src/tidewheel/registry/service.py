@@ -12,12 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Connection
+
 from tidewheel.base.clock import Clock
 from tidewheel.base.doors import door
 from tidewheel.base.errors import Conflict, Corrupt, InvalidInput, NotAllowed, NotFound
 from tidewheel.base.ids import new_id
 from tidewheel.base.units import from_us
-from tidewheel.registry import store
+from tidewheel.registry import alias_store, store
 from tidewheel.registry.formats import Predictor, open_format
 from tidewheel.registry.load import load_predictor
 from tidewheel.registry.names import check_alias, check_model_name, parse_address
@@ -50,11 +52,19 @@ class Registry:
         metrics: Mapping[str, float] | None = None,
         reference: pa.Table | None = None,
         trust: bool = False,
+        sample: pa.Table | None = None,
+        environment: Mapping[str, Any] | None = None,
+        measured: Mapping[str, float] | None = None,
+        description: str = "",
+        tags: Mapping[str, str] | None = None,
+        source: str | None = None,
+        model_id: str | None = None,
     ) -> ModelVersion:
         """Keep the files of a folder as the next version of a model, with where they came from.
 
         `feature_set` is (name, hash); `commits` are dataset versions such as ``rides@4``; `trust` is the caller's word
-        for a format that executes code, recorded under the acting principal.
+        for a format that executes code, recorded under the acting principal; `sample` is an input that it can answer,
+        `environment` what it was trained in, `measured` figures such as `latency_p50_us`.
 
         Raises:
             NotAllowed: if the format executes code and `trust` was not given.
@@ -68,6 +78,7 @@ class Registry:
             )
         check_model_name(name)
         files, size_bytes = self._keep_files(folder)
+        now = from_us(self._clock.now_us())
         version = ModelVersion(
             id=new_id("ver"),
             model=name,
@@ -76,15 +87,24 @@ class Registry:
             files=files,
             size_bytes=size_bytes,
             signature=signature,
-            created_at=from_us(self._clock.now_us()),
+            created_at=now,
+            updated_at=now,
             run_id=run_id,
             feature_set_name=feature_set[0] if feature_set else None,
             feature_set_hash=feature_set[1] if feature_set else None,
             commits=tuple(commit.removeprefix("commit:") for commit in commits),
             metrics={key: float(value) for key, value in (metrics or {}).items()},
-            reference_digest=self._keep_reference(reference),
+            reference_digest=self._keep_table(reference),
             executes_code=executes_code,
             trusted_by=current_actor() if executes_code else None,
+            sample_digest=self._keep_table(sample),
+            environment=dict(environment or {}),
+            measured={key: float(value) for key, value in (measured or {}).items()},
+            description=description,
+            tags=dict(tags or {}),
+            source=source,
+            model_id=model_id,
+            user=current_actor(),
         )
         return self._add(version)
 
@@ -117,7 +137,7 @@ class Registry:
                 return _require(store.find_version(connection, address), address)
             parts = parse_address(address)
             if parts.alias is not None:
-                return _require(store.find_holder(connection, parts.model, parts.alias), address)
+                return _require(_holder(connection, parts.model, parts.alias), address)
             return _require(store.find_number(connection, parts.model, parts.number), address)
 
     @door("POST", "/registry/versions/{version_id}/promote")
@@ -128,9 +148,9 @@ class Registry:
             return self.version(version_id)
         with self._metadata.change() as change:
             version = _require(store.find_version(change.connection, version_id), version_id)
-            former = store.find_holder(change.connection, version.model, alias)
+            former = _holder(change.connection, version.model, alias)
             if former != version:  # another process may have promoted it since we looked
-                store.push_holder(change.connection, version.model, alias, version_id, self._clock.now_us())
+                alias_store.push(change.connection, version.model, alias, version_id, self._clock.now_us())
             facts = {"model": version.model, "number": version.number, "alias": alias}
             facts["from_version_id"] = former.id if former else None
             change.emit("registry.version.promoted", version.node, facts)
@@ -145,7 +165,7 @@ class Registry:
             Conflict: if nobody held it before.
         """
         with self._metadata.change() as change:
-            stack = store.holders(change.connection, name, alias)
+            stack = alias_store.stack(change.connection, name, alias)
             if not stack:
                 raise NotFound(f"No version holds the alias {alias!r} of the model {name!r}.")
             if len(stack) == 1:
@@ -153,7 +173,7 @@ class Registry:
                     f"No version held {name}@{alias} before the present one.",
                     fix="Promote the version that you want instead.",
                 )
-            store.pop_holder(change.connection, name, alias)
+            alias_store.pop(change.connection, name, alias)
             restored = _require(store.find_version(change.connection, stack[1]), stack[1])
             facts = {"model": name, "number": restored.number, "alias": alias, "from_version_id": stack[0]}
             change.emit("registry.version.rolled_back", restored.node, facts)
@@ -162,16 +182,16 @@ class Registry:
     def remove_alias(self, name: str, alias: str) -> None:
         """Take an alias away from everyone."""
         with self._metadata.change() as change:
-            if not store.holders(change.connection, name, alias):
+            if not alias_store.stack(change.connection, name, alias):
                 raise NotFound(f"No version holds the alias {alias!r} of the model {name!r}.")
-            store.clear_holders(change.connection, name, alias)
+            alias_store.clear(change.connection, name, alias)
             change.emit("registry.alias.removed", f"model:{name}", {"model": name, "alias": alias})
 
     def set_evaluation(self, version_id: str, evaluation: Mapping[str, Any]) -> ModelVersion:
         """Keep what an evaluation of a version found (JSON-able); it replaces the one before."""
         with self._metadata.change() as change:
             version = _require(store.find_version(change.connection, version_id), version_id)
-            store.set_evaluation(change.connection, version_id, dict(evaluation))
+            store.change_version(change.connection, version_id, self._clock.now_us(), evaluation=dict(evaluation))
             change.emit("registry.version.evaluated", version.node, {"evaluation": dict(evaluation)})
         return self.version(version_id)
 
@@ -224,17 +244,17 @@ class Registry:
         digests = {file.relative_to(folder).as_posix(): self._blobs.put_file(file) for file in files}
         return digests, sum(file.stat().st_size for file in files)
 
-    def _keep_reference(self, reference: pa.Table | None) -> str | None:
-        if reference is None:
+    def _keep_table(self, table: pa.Table | None) -> str | None:
+        if table is None:
             return None
         from tidewheel.registry.reference import sample_rows, to_bytes
 
-        return self._blobs.put(to_bytes(sample_rows(reference)))
+        return self._blobs.put(to_bytes(sample_rows(table)))
 
     def _add(self, draft: ModelVersion) -> ModelVersion:
         with self._metadata.change() as change:
             self._ensure_model(change, draft.model)
-            version = replace(draft, number=store.next_number(change.connection, draft.model))
+            version = replace(draft, number=store.take_number(change.connection, draft.model))
             store.add_version(change.connection, version)
             facts = {"model": version.model, "number": version.number, "format": version.format}
             facts |= {"files": version.files, "metrics": version.metrics, "trusted_by": version.trusted_by}
@@ -243,8 +263,13 @@ class Registry:
 
     def _ensure_model(self, change: Change, name: str) -> None:
         if not store.has_model(change.connection, name):
-            store.add_model(change.connection, name, self._clock.now_us())
+            store.add_model(change.connection, name, "", self._clock.now_us())
             change.emit("registry.model.created", f"model:{name}")
+
+
+def _holder(connection: Connection, model: str, alias: str) -> ModelVersion | None:
+    stack = alias_store.stack(connection, model, alias)
+    return store.find_version(connection, stack[0]) if stack else None
 
 
 def _lineage(version: ModelVersion) -> list[str]:

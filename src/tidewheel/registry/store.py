@@ -1,11 +1,12 @@
-"""All SQL of the registry.
+"""SQL of models and their versions. Aliases, tags and searches have files of their own beside this one.
 
-An alias is a stack of holders for each (model, alias): the deepest row holds it, promoting pushes, rolling back pops.
-So "the previous champion" is a fact in the database and not a search through history.
+A deleted version keeps its row, so that its id goes on meaning the same files for whatever serves it; it is only found
+by that id. Numbers are counted in the model's row and so are never given twice in a model's life.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -18,7 +19,6 @@ from sqlalchemy import (
     Row,
     Table,
     Text,
-    UniqueConstraint,
     delete,
     func,
     select,
@@ -26,6 +26,7 @@ from sqlalchemy import (
 )
 
 from tidewheel.base.units import from_us, to_us
+from tidewheel.registry import alias_store, tag_store
 from tidewheel.registry.records import Model, ModelVersion, Signature
 from tidewheel.storage import Json, schema
 
@@ -34,6 +35,10 @@ models = Table(
     schema,
     Column("name", Text, primary_key=True),
     Column("created_at_us", BigInteger, nullable=False),
+    Column("updated_at_us", BigInteger, nullable=False),
+    Column("last_number", Integer, nullable=False),
+    Column("description", Text, nullable=False),
+    Index("ix_registry_models_updated_at_us", "updated_at_us"),
 )
 versions = Table(
     "registry_versions",
@@ -47,6 +52,8 @@ versions = Table(
     Column("inputs", Json, nullable=False),
     Column("outputs", Json, nullable=False),
     Column("created_at_us", BigInteger, nullable=False),
+    Column("updated_at_us", BigInteger, nullable=False),
+    Column("deleted_at_us", BigInteger),
     Column("run_id", Text),
     Column("feature_set_name", Text),
     Column("feature_set_hash", Text),
@@ -56,152 +63,183 @@ versions = Table(
     Column("reference_digest", Text),
     Column("executes_code", Boolean, nullable=False),
     Column("trusted_by", Text),
-    UniqueConstraint("model", "number"),
+    Column("description", Text, nullable=False),
+    Column("source", Text),
+    Column("model_id", Text),
+    Column("stage", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("status_message", Text, nullable=False),
+    Column("run_link", Text),
+    Column("user", Text, nullable=False),
+    Column("sample_digest", Text),
+    Column("environment", Json, nullable=False),
+    Column("measured", Json, nullable=False),
     Index("ix_registry_versions_run_id", "run_id"),
+    Index("ix_registry_versions_updated_at_us", "updated_at_us"),
 )
-alias_holders = Table(
-    "registry_alias_holders",
-    schema,
-    Column("model", Text, primary_key=True),
-    Column("alias", Text, primary_key=True),
-    Column("depth", Integer, primary_key=True, autoincrement=False),
-    Column("version_id", Text, nullable=False),
-    Column("since_at_us", BigInteger, nullable=False),
-    Index("ix_registry_alias_holders_version_id", "version_id"),
+LISTED = versions.c.deleted_at_us.is_(None)
+Index(
+    "ix_registry_versions_model_number",
+    versions.c.model,
+    versions.c.number,
+    unique=True,
+    sqlite_where=LISTED,
+    postgresql_where=LISTED,
 )
+
+
+def add_model(connection: Connection, name: str, description: str, at_us: int) -> None:
+    """Write a new model down."""
+    row = {"name": name, "description": description, "last_number": 0}
+    connection.execute(models.insert().values(**row, created_at_us=at_us, updated_at_us=at_us))
 
 
 def has_model(connection: Connection, name: str) -> bool:
-    """Whether a model of this name was ever registered."""
+    """Whether there is a model of this name."""
     return connection.execute(select(models.c.name).where(models.c.name == name)).first() is not None
 
 
-def add_model(connection: Connection, name: str, at_us: int) -> None:
-    """Write a new model down."""
-    connection.execute(models.insert().values(name=name, created_at_us=at_us))
+def find_model(connection: Connection, name: str) -> Model | None:
+    """The model of a name, or None."""
+    return next(iter(read_models(connection, select(models).where(models.c.name == name))), None)
 
 
-def next_number(connection: Connection, model: str) -> int:
-    """The number that the next version of a model gets, from 1."""
-    highest = connection.execute(select(func.max(versions.c.number)).where(versions.c.model == model)).scalar()
-    return (highest or 0) + 1
+def list_models(connection: Connection) -> list[Model]:
+    """All models by name."""
+    return read_models(connection, select(models).order_by(models.c.name))
+
+
+def read_models(connection: Connection, query: Any) -> list[Model]:
+    """The models that a query of `models` gives, with their number of versions, aliases and tags."""
+    rows = connection.execute(query).all()
+    names = [row.name for row in rows]
+    counts, aliases = _counts(connection, names), _held_numbers(connection, names)
+    tags = tag_store.tags_of_models(connection, names)
+    return [
+        Model(
+            row.name,
+            from_us(row.created_at_us),
+            counts.get(row.name, 0),
+            aliases.get(row.name, {}),
+            row.description,
+            tags.get(row.name, {}),
+            from_us(row.updated_at_us),
+        )
+        for row in rows
+    ]
+
+
+def describe_model(connection: Connection, name: str, description: str) -> None:
+    """Replace what people say of a model."""
+    connection.execute(update(models).where(models.c.name == name).values(description=description))
+
+
+def touch_model(connection: Connection, name: str, at_us: int) -> None:
+    """Note when a model last changed."""
+    connection.execute(update(models).where(models.c.name == name).values(updated_at_us=at_us))
+
+
+def rename_model(connection: Connection, name: str, new_name: str, at_us: int) -> None:
+    """Give a model, with all that belongs to it, another name."""
+    connection.execute(update(models).where(models.c.name == name).values(name=new_name, updated_at_us=at_us))
+    moved = update(versions).where(versions.c.model == name, LISTED)
+    connection.execute(moved.values(model=new_name, updated_at_us=at_us))
+    alias_store.rename_model(connection, name, new_name)
+    tag_store.rename_model(connection, name, new_name)
+
+
+def delete_model(connection: Connection, name: str, at_us: int) -> None:
+    """Forget a model, its aliases and tags; its versions are listed no more."""
+    connection.execute(delete(models).where(models.c.name == name))
+    connection.execute(update(versions).where(versions.c.model == name, LISTED).values(deleted_at_us=at_us))
+    alias_store.forget_model(connection, name)
+    tag_store.forget_model(connection, name)
+
+
+def take_number(connection: Connection, model: str) -> int:
+    """The number of a model's next version, from 1, now taken."""
+    connection.execute(update(models).where(models.c.name == model).values(last_number=models.c.last_number + 1))
+    return int(connection.execute(select(models.c.last_number).where(models.c.name == model)).scalar_one())
 
 
 def add_version(connection: Connection, version: ModelVersion) -> None:
-    """Write a new version down."""
+    """Write a new version down, with its tags."""
     row = {column.name: getattr(version, column.name) for column in versions.c if column.name not in _COMPOSED}
-    row.update(
-        inputs=version.signature.inputs,
-        outputs=version.signature.outputs,
-        created_at_us=to_us(version.created_at),
-    )
-    connection.execute(versions.insert().values(**row))
+    at_us = to_us(version.created_at)
+    row.update(inputs=version.signature.inputs, outputs=version.signature.outputs)
+    connection.execute(versions.insert().values(**row, created_at_us=at_us, updated_at_us=at_us))
+    tag_store.set_version_tags(connection, version.id, version.tags)
 
 
-_COMPOSED = ("inputs", "outputs", "created_at_us")
+_COMPOSED = ("inputs", "outputs", "created_at_us", "updated_at_us", "deleted_at_us")
 
 
-def set_evaluation(connection: Connection, version_id: str, evaluation: dict[str, Any]) -> None:
-    """Keep what a version's evaluation found."""
-    connection.execute(update(versions).where(versions.c.id == version_id).values(evaluation=evaluation))
+def change_version(connection: Connection, version_id: str, at_us: int, **columns: Any) -> None:
+    """Set columns of a version."""
+    connection.execute(update(versions).where(versions.c.id == version_id).values(**columns, updated_at_us=at_us))
 
 
 def find_version(connection: Connection, version_id: str) -> ModelVersion | None:
-    """The version of an id, or None."""
-    return next(iter(_versions(connection, versions.c.id == version_id)), None)
+    """The version of an id, deleted or not, or None."""
+    return next(iter(read_versions(connection, select(versions).where(versions.c.id == version_id))), None)
 
 
 def find_number(connection: Connection, model: str, number: int | None) -> ModelVersion | None:
     """A model's version of a number (None: its newest), or None."""
-    if number is None:
-        number = next_number(connection, model) - 1
-    return next(iter(_versions(connection, (versions.c.model == model) & (versions.c.number == number))), None)
-
-
-def find_holder(connection: Connection, model: str, alias: str) -> ModelVersion | None:
-    """The version that holds an alias, or None."""
-    stack = holders(connection, model, alias)
-    return find_version(connection, stack[0]) if stack else None
+    query = select(versions).where(versions.c.model == model, LISTED)
+    if number is not None:
+        query = query.where(versions.c.number == number)
+    return next(iter(read_versions(connection, query.order_by(versions.c.number.desc()).limit(1))), None)
 
 
 def list_versions(connection: Connection, model: str) -> list[ModelVersion]:
     """All versions of a model, newest first."""
-    return _versions(connection, versions.c.model == model)
+    query = select(versions).where(versions.c.model == model, LISTED).order_by(versions.c.number.desc())
+    return read_versions(connection, query)
 
 
-def list_models(connection: Connection) -> list[Model]:
-    """All models by name, with their number of versions and who holds which alias."""
-    counts = select(versions.c.model, func.count().label("size")).group_by(versions.c.model)
-    version_counts = {row.model: row.size for row in connection.execute(counts)}
-    aliases: dict[str, dict[str, int]] = {}
-    tops = _top_holders().subquery()
-    held = select(tops.c.model, tops.c.alias, versions.c.number).join(versions, versions.c.id == tops.c.version_id)
-    for row in connection.execute(held.order_by(tops.c.alias)):
-        aliases.setdefault(row.model, {})[row.alias] = row.number
-    return [
-        Model(row.name, from_us(row.created_at_us), version_counts.get(row.name, 0), aliases.get(row.name, {}))
-        for row in connection.execute(select(models).order_by(models.c.name))
-    ]
+def newest_of_stages(connection: Connection, model: str) -> list[ModelVersion]:
+    """The newest version of a model in each stage that any is in."""
+    newest = select(func.max(versions.c.number)).where(versions.c.model == model, LISTED).group_by(versions.c.stage)
+    query = select(versions).where(versions.c.model == model, LISTED, versions.c.number.in_(newest))
+    return read_versions(connection, query.order_by(versions.c.number))
 
 
-def holders(connection: Connection, model: str, alias: str) -> list[str]:
-    """The version ids that hold or held an alias, the present holder first."""
-    query = select(alias_holders.c.version_id).where(*_alias(model, alias)).order_by(alias_holders.c.depth.desc())
-    return list(connection.execute(query).scalars())
+def read_versions(connection: Connection, query: Any) -> list[ModelVersion]:
+    """The versions that a query of `versions` gives, in its order, with their aliases and tags."""
+    rows = connection.execute(query).all()
+    ids = [row.id for row in rows]
+    aliases, tags = alias_store.held_by(connection, ids), tag_store.tags_of_versions(connection, ids)
+    return [_version(row, tuple(aliases.get(row.id, ())), tags.get(row.id, {})) for row in rows]
 
 
-def push_holder(connection: Connection, model: str, alias: str, version_id: str, at_us: int) -> None:
-    """Give an alias to a version; its former holder stays beneath."""
-    depth = len(holders(connection, model, alias)) + 1
-    connection.execute(
-        alias_holders.insert().values(model=model, alias=alias, depth=depth, version_id=version_id, since_at_us=at_us)
-    )
-
-
-def pop_holder(connection: Connection, model: str, alias: str) -> None:
-    """Take an alias from its holder and so give it back to the one beneath."""
-    depth = len(holders(connection, model, alias))
-    connection.execute(delete(alias_holders).where(*_alias(model, alias), alias_holders.c.depth == depth))
-
-
-def clear_holders(connection: Connection, model: str, alias: str) -> None:
-    """Forget an alias and all who held it."""
-    connection.execute(delete(alias_holders).where(*_alias(model, alias)))
-
-
-def _alias(model: str, alias: str) -> tuple[Any, Any]:
-    return alias_holders.c.model == model, alias_holders.c.alias == alias
-
-
-def _top_holders() -> Any:
-    deepest = (
-        select(alias_holders.c.model, alias_holders.c.alias, func.max(alias_holders.c.depth).label("depth"))
-        .group_by(alias_holders.c.model, alias_holders.c.alias)
-        .subquery()
-    )
-    return select(alias_holders).join(
-        deepest,
-        (alias_holders.c.model == deepest.c.model)
-        & (alias_holders.c.alias == deepest.c.alias)
-        & (alias_holders.c.depth == deepest.c.depth),
-    )
-
-
-def _versions(connection: Connection, condition: Any) -> list[ModelVersion]:
-    rows = connection.execute(select(versions).where(condition).order_by(versions.c.number.desc())).all()
-    if not rows:
-        return []
-    aliases: dict[str, list[str]] = {}
-    tops = _top_holders().where(alias_holders.c.model.in_({row.model for row in rows}))
-    for holder in connection.execute(tops.order_by(alias_holders.c.alias)):
-        aliases.setdefault(holder.version_id, []).append(holder.alias)
-    return [_version(row, tuple(aliases.get(row.id, ()))) for row in rows]
-
-
-def _version(row: Row[Any], aliases: tuple[str, ...]) -> ModelVersion:
+def _version(row: Row[Any], aliases: tuple[str, ...], tags: dict[str, str]) -> ModelVersion:
     fields = dict(row._mapping)
     inputs, outputs = fields.pop("inputs"), fields.pop("outputs")
     signature = Signature(tuple((n, d) for n, d in inputs), tuple((n, d) for n, d in outputs))
-    created_at = from_us(fields.pop("created_at_us"))
+    deleted_at_us = fields.pop("deleted_at_us")
+    fields["created_at"], fields["updated_at"] = (from_us(fields.pop(f"{name}_at_us")) for name in _INSTANTS)
+    fields["deleted_at"] = None if deleted_at_us is None else from_us(deleted_at_us)
     fields["commits"] = tuple(fields["commits"])
-    return ModelVersion(**fields, signature=signature, created_at=created_at, aliases=aliases)
+    return ModelVersion(**fields, signature=signature, aliases=aliases, tags=tags)
+
+
+_INSTANTS = ("created", "updated")
+
+
+def _counts(connection: Connection, names: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for some in tag_store.portions(names):
+        query = select(versions.c.model, func.count().label("size")).where(versions.c.model.in_(some), LISTED)
+        found.update({row.model: row.size for row in connection.execute(query.group_by(versions.c.model))})
+    return found
+
+
+def _held_numbers(connection: Connection, names: Iterable[str]) -> dict[str, dict[str, int]]:
+    held: dict[str, dict[str, int]] = {}
+    for some in tag_store.portions(list(names)):
+        tops = alias_store.top_holders().where(alias_store.holders.c.model.in_(some)).subquery()
+        query = select(tops.c.model, tops.c.alias, versions.c.number).join(versions, versions.c.id == tops.c.version_id)
+        for row in connection.execute(query.order_by(tops.c.alias)):
+            held.setdefault(row.model, {})[row.alias] = row.number
+    return held

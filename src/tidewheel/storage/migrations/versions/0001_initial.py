@@ -276,11 +276,31 @@ def upgrade() -> None:
     )
     op.create_index("ix_registry_alias_holders_version_id", "registry_alias_holders", ["version_id"], unique=False)
     op.create_table(
+        "registry_model_tags",
+        sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("model", "key", name=op.f("pk_registry_model_tags")),
+    )
+    op.create_index("ix_registry_model_tags_key", "registry_model_tags", ["key"], unique=False)
+    op.create_table(
         "registry_models",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("created_at_us", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at_us", sa.BigInteger(), nullable=False),
+        sa.Column("last_number", sa.Integer(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_registry_models")),
     )
+    op.create_index("ix_registry_models_updated_at_us", "registry_models", ["updated_at_us"], unique=False)
+    op.create_table(
+        "registry_version_tags",
+        sa.Column("version_id", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("version_id", "key", name=op.f("pk_registry_version_tags")),
+    )
+    op.create_index("ix_registry_version_tags_key", "registry_version_tags", ["key"], unique=False)
     op.create_table(
         "registry_versions",
         sa.Column("id", sa.Text(), nullable=False),
@@ -292,6 +312,8 @@ def upgrade() -> None:
         sa.Column("inputs", sa.Text(), nullable=False),
         sa.Column("outputs", sa.Text(), nullable=False),
         sa.Column("created_at_us", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at_us", sa.BigInteger(), nullable=False),
+        sa.Column("deleted_at_us", sa.BigInteger(), nullable=True),
         sa.Column("run_id", sa.Text(), nullable=True),
         sa.Column("feature_set_name", sa.Text(), nullable=True),
         sa.Column("feature_set_hash", sa.Text(), nullable=True),
@@ -301,10 +323,29 @@ def upgrade() -> None:
         sa.Column("reference_digest", sa.Text(), nullable=True),
         sa.Column("executes_code", sa.Boolean(), nullable=False),
         sa.Column("trusted_by", sa.Text(), nullable=True),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=True),
+        sa.Column("model_id", sa.Text(), nullable=True),
+        sa.Column("stage", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("status_message", sa.Text(), nullable=False),
+        sa.Column("run_link", sa.Text(), nullable=True),
+        sa.Column("user", sa.Text(), nullable=False),
+        sa.Column("sample_digest", sa.Text(), nullable=True),
+        sa.Column("environment", sa.Text(), nullable=False),
+        sa.Column("measured", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_versions")),
-        sa.UniqueConstraint("model", "number", name=op.f("uq_registry_versions_model_number")),
+    )
+    op.create_index(
+        "ix_registry_versions_model_number",
+        "registry_versions",
+        ["model", "number"],
+        unique=True,
+        sqlite_where=sa.text("deleted_at_us IS NULL"),
+        postgresql_where=sa.text("deleted_at_us IS NULL"),
     )
     op.create_index("ix_registry_versions_run_id", "registry_versions", ["run_id"], unique=False)
+    op.create_index("ix_registry_versions_updated_at_us", "registry_versions", ["updated_at_us"], unique=False)
     op.create_table(
         "rollout_decisions",
         sa.Column("id", sa.Text(), nullable=False),
