@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tidewheel.storage.backends import open_backend
-    from tidewheel.storage.contracts import Blobs, KeyValue, Tables, TableVersion
+    from tidewheel.storage.contracts import Blobs, BlobWriter, KeyValue, Tables, TableVersion
     from tidewheel.storage.journal import Entry, acting
     from tidewheel.storage.leases import Lease, Leases
     from tidewheel.storage.metadata import Change, Metadata, sqlite_url
     from tidewheel.storage.metadata_schema import Json, schema
 
 _HOMES = {
+    "BlobWriter": "contracts",
     "Blobs": "contracts",
     "Change": "metadata",
     "Entry": "journal",
@@ -35,6 +36,7 @@ _HOMES = {
     "sqlite_url": "metadata",
 }
 __all__ = [
+    "BlobWriter",
     "Blobs",
     "Change",
     "Entry",

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 
 class Blobs(Protocol):
-    """Immutable bytes named by their BLAKE3. Putting what is already there is cheap and changes nothing."""
+    """Immutable bytes named by their BLAKE3. Putting what is already there is cheap and changes nothing.
+
+    However large the bytes are, memory is not: files and pieces are streamed. A writer that dies leaves no half blob.
+    """
 
     def put(self, data: bytes) -> str:
         """Store bytes and return their digest (64 hex digits)."""
@@ -26,14 +30,50 @@ class Blobs(Protocol):
     def put_file(self, path: Path) -> str:
         """Store a file's bytes, streamed, and return their digest."""
 
+    def writer(self) -> BlobWriter:
+        """A blob that comes in pieces, as an upload does."""
+
     def get(self, digest: str) -> bytes:
         """The bytes of a digest, checked against it."""
+
+    def open(self, digest: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The bytes of a digest in pieces of about a MiB.
+
+        Read whole, they are checked: the last piece is held back until the digest is known to be right, and `Corrupt`
+        is raised in its place. A part (``start <= position < stop``) cannot be checked, and is not. A missing digest
+        raises when it is asked for, not when it is read.
+        """
 
     def fetch(self, digest: str, target: Path) -> Path:
         """Write the bytes of a digest to `target`, checked, streamed and atomically."""
 
     def has(self, digest: str) -> bool:
         """Whether the bytes of a digest are here."""
+
+    def size_bytes(self, digest: str) -> int:
+        """How many bytes a digest has."""
+
+    def remove(self, digest: str) -> None:
+        """Forget bytes, if they are here. The caller must know that nobody else holds or is putting the same."""
+
+
+class BlobWriter(Protocol):
+    """A blob on its way in. Used as a context manager: what is not committed when the block ends is forgotten.
+
+    Belongs to one task at a time, but each call may come from another thread.
+    """
+
+    def write(self, data: bytes) -> None:
+        """Add a piece."""
+
+    def commit(self) -> tuple[str, int]:
+        """Make the pieces a blob; returns its digest and its size in bytes."""
+
+    def __enter__(self) -> BlobWriter: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
