@@ -41,6 +41,11 @@ class Tracking:
         self._blobs = blobs
         self._clock = clock
 
+    @property
+    def clock(self) -> Clock:
+        """What tells the time here; points without an instant get its present one."""
+        return self._clock
+
     def create_experiment(self, name: str) -> Experiment:
         """Make a new experiment.
 
@@ -67,10 +72,12 @@ class Tracking:
         tags: dict[str, str] | None = None,
         inputs: list[str] | None = None,
         run_id: str | None = None,
+        started_at: datetime | None = None,
     ) -> Run:
         """Begin a run in an experiment, which is made if it is not there.
 
-        `inputs` are lineage nodes that it builds on; `run_id` is an id of the caller's choice, not in use yet.
+        `inputs` are lineage nodes that it builds on; `run_id` is an id of the caller's choice, not in use yet. A caller
+        that also says when the run began may send the same beginning twice, as one does whose answer got lost.
         """
         limits.check_key(experiment, "experiment")
         run_tags = limits.check_texts(tags or {}, "tag", limits.MAX_TAG)
@@ -81,6 +88,13 @@ class Tracking:
             home = store.find_experiment(change.connection, name=experiment)
             home = home or self._add_experiment(change, experiment)
             if store.lifecycle_stage(change.connection, run_id) is not None:
+                sent_before = store.find_runs(change.connection, [run_id])[0]
+                if (started_at, current_actor(), home.id) == (
+                    sent_before.started_at,
+                    sent_before.user,
+                    sent_before.experiment_id,
+                ):
+                    return sent_before
                 raise Conflict(f"There is a run {run_id!r} already.", fix="Resume it, or choose another id.")
             if home.lifecycle_stage == "deleted":
                 raise Conflict(f"The experiment {experiment!r} is deleted.", fix="Restore it, or use another.")
@@ -92,7 +106,7 @@ class Tracking:
                 user=current_actor(),
                 status="RUNNING",
                 lifecycle_stage="active",
-                started_at=from_us(self._clock.now_us()),
+                started_at=started_at or from_us(self._clock.now_us()),
                 inputs=nodes,
                 tags=run_tags,
             )
@@ -111,11 +125,12 @@ class Tracking:
         return self.run(run_id)
 
     @door("POST", "/tracking/runs/{run_id}/end")
-    def end_run(self, run_id: str, status: EndStatus = "FINISHED") -> Run:
-        """Say how a run ended."""
+    def end_run(self, run_id: str, status: EndStatus = "FINISHED", ended_at: datetime | None = None) -> Run:
+        """Say how a run ended, and when if that was not just now."""
+        ended_at_us = to_us(ended_at) if ended_at else self._clock.now_us()
         with self._metadata.change() as change:
             _require_active(change.connection, run_id)
-            store.set_status(change.connection, run_id, status, self._clock.now_us())
+            store.set_status(change.connection, run_id, status, ended_at_us)
             change.emit("tracking.run.ended", f"run:{run_id}", {"status": status})
         return self.run(run_id)
 
@@ -157,6 +172,7 @@ class Tracking:
         """Set tags, over what they were."""
         self.log_batch(run_id, tags=tags)
 
+    @door("POST", "/tracking/runs/{run_id}/batch")
     def log_batch(
         self,
         run_id: str,
