@@ -20,6 +20,7 @@ from tidewheel.base.units import from_us, to_us
 from tidewheel.storage import Blobs, Change, Metadata
 from tidewheel.storage.journal import current_actor
 from tidewheel.tracking import limits, metric_store, store
+from tidewheel.tracking.metric_series import MAX_SERIES_POINTS, Series, SeriesAxis, read_series
 from tidewheel.tracking.records import (
     DEFAULT_EXPERIMENT,
     DEFAULT_EXPERIMENT_ID,
@@ -152,6 +153,26 @@ class Tracking:
                 raise NotFound(f"There is no experiment {experiment!r}.", fix="`tidewheel runs ls` lists them.")
             experiment_id = found.id if found else None
             return store.list_runs(connection, experiment_id=experiment_id, stage=stage, limit=limit)
+
+    @door("GET", "/tracking/runs/{run_id}/series")
+    def series(
+        self,
+        run_id: str,
+        key: str,
+        points: int = 1000,
+        axis: SeriesAxis = "step",
+        low: float | None = None,
+        high: float | None = None,
+    ) -> Series:
+        """A metric for a chart: at most `points` of its points, chosen so that no peak is lost.
+
+        `low` and `high` bound a stretch of the axis: steps, or seconds since 1970 where the axis is "time".
+        """
+        if not 1 <= points <= MAX_SERIES_POINTS:
+            raise InvalidInput(f"A chart has between 1 and {MAX_SERIES_POINTS} points, not {points}.", where="points")
+        with self._metadata.read() as connection:
+            _require(connection, run_id)
+            return read_series(connection, run_id, key, points, axis, low, high)
 
     @door("POST", "/tracking/runs/{run_id}/params")
     def log_params(self, run_id: str, params: dict[str, str]) -> None:
