@@ -10,10 +10,15 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The columns that a version takes and gives, in order: (name, dtype) with numpy's dtype names."""
+    """The columns that a version takes and gives, in order: (name, dtype) with numpy's dtype names.
+
+    `optional` names inputs that a request may leave out; they are then missing (NaN). No inputs at all means that
+    nobody said what it takes: the model itself is then the judge.
+    """
 
     inputs: tuple[tuple[str, str], ...]
     outputs: tuple[tuple[str, str], ...]
+    optional: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, inputs: Sequence[str], outputs: Sequence[str]) -> Signature:

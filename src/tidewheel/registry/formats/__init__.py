@@ -1,16 +1,18 @@
 """How a trained model becomes files and comes back as a predictor: one file a format, imported only when used.
 
 A new format is a new file in this folder and a row in the table. `saving_format` is asked in the table's order, so the
-safest format that takes a model is used; `python`, which takes nearly anything and executes code, comes last.
+safest format that takes a model is used; `python`, which takes nearly anything and executes code, comes last of those
+that save. `mlflow` only loads what MLflow saved.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tidewheel.base.errors import InvalidInput
+from tidewheel.base.errors import Corrupt, InvalidInput
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,17 +40,37 @@ class Format(Protocol):
         """Whether `save` can keep this model. Must not import the model's library."""
 
     def save(self, model: Any, folder: Path) -> None:
-        """Write the model's files into an empty folder."""
+        """Write the model's files into an empty folder.
+
+        Raises:
+            DoesNotFit: if it turns out that this model needs a format that executes code.
+        """
 
     def load(self, folder: Path) -> Predictor:
-        """The predictor of files that `save` wrote."""
+        """The predictor of files that `save` wrote.
+
+        Raises:
+            Corrupt: if the files cannot be read. A damaged file must never end the process.
+            Unavailable: if the model's library is not installed here.
+        """
+
+
+class DoesNotFit(InvalidInput):
+    """A model that a safe format cannot hold; a format that executes code could."""
 
 
 FORMATS: dict[str, str] = {
     "lightgbm": "tidewheel.registry.formats.lightgbm_text:LightgbmText",
+    "xgboost": "tidewheel.registry.formats.xgboost_booster:XgboostBooster",
     "onnx": "tidewheel.registry.formats.onnx_graph:OnnxGraph",
+    "skops": "tidewheel.registry.formats.skops_estimator:SkopsEstimator",
+    "safetensors": "tidewheel.registry.formats.safetensors_layers:SafetensorsLayers",
+    "torchscript": "tidewheel.registry.formats.torch_script:TorchScript",
+    "torch_export": "tidewheel.registry.formats.torch_export:TorchExport",
     "python": "tidewheel.registry.formats.python_object:PythonObject",
+    "mlflow": "tidewheel.registry.formats.mlflow_folder:MlflowFolder",
 }
+CODE_FREE = ("lightgbm", "xgboost", "onnx", "skops", "safetensors")
 
 
 def open_format(name: str) -> Format:
@@ -77,7 +99,8 @@ def saving_format(model: Any) -> Format:
             return candidate
     raise InvalidInput(
         f"No format takes a model of type {type(model).__module__}.{type(model).__qualname__}.",
-        fix="Give a LightGBM booster, an ONNX model, or any object with a predict(X) method.",
+        fix="Give a LightGBM or XGBoost booster, a scikit-learn estimator, an ONNX model, a PyTorch module, or any "
+        "object with a predict(X) method.",
     )
 
 
@@ -88,3 +111,20 @@ def check_width(rows: NDArray[np.float64], width: int) -> None:
             f"The model takes rows of {width} features, and was given an array of shape {rows.shape}.",
             fix="Give an array of shape (rows, features) with the features of its signature, in order.",
         )
+
+
+def model_file(folder: Path, names: Sequence[str]) -> Path:
+    """The first of some files that the folder has: our own name for it, or the one that MLflow gives it.
+
+    Raises:
+        Corrupt: if it has none of them.
+    """
+    for name in names:
+        if (folder / name).is_file():
+            return folder / name
+    raise Corrupt(f"There is no {' or '.join(names)} among the model's files.", where=str(folder))
+
+
+def library_of(model: Any, *names: str) -> bool:
+    """Whether a model's class, or one that it inherits from, is of one of these libraries."""
+    return any(cls.__module__.split(".")[0] in names for cls in type(model).__mro__)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from tidewheel.base.errors import InvalidInput
+from tidewheel.registry.formats import library_of, model_file
 from tidewheel.registry.formats.lightgbm_library import LightgbmPredictor
 
-_FILE = "model.txt"
+_FILES = ("model.txt", "model.lgb")
 
 
 class LightgbmText:
@@ -21,7 +22,7 @@ class LightgbmText:
     executes_code = False
 
     def takes(self, model: Any) -> bool:
-        return any(cls.__module__.split(".")[0] == "lightgbm" for cls in type(model).__mro__)
+        return library_of(model, "lightgbm")
 
     def save(self, model: Any, folder: Path) -> None:
         booster = getattr(model, "booster_", model)
@@ -30,7 +31,7 @@ class LightgbmText:
                 "The booster was trained on pandas categories, which features as numbers cannot carry.",
                 fix="Encode categories as integer codes and name them in categorical_feature.",
             )
-        booster.save_model(folder / _FILE)
+        booster.save_model(folder / _FILES[0])
 
     def load(self, folder: Path) -> LightgbmPredictor:
-        return LightgbmPredictor(folder / _FILE)
+        return LightgbmPredictor(model_file(folder, _FILES))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidewheel.base.errors import Corrupt, InvalidInput, Unavailable
-from tidewheel.registry.formats import check_width
+from tidewheel.registry.formats import check_width, model_file
 
 _FILE = "model.onnx"
 _FLOATS = {"tensor(float)": np.float32, "tensor(double)": np.float64}
@@ -33,7 +33,7 @@ class OnnxGraph:
         (folder / _FILE).write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
 
     def load(self, folder: Path) -> OnnxPredictor:
-        return OnnxPredictor(folder / _FILE)
+        return OnnxPredictor(model_file(folder, (_FILE,)))
 
 
 class OnnxPredictor:
