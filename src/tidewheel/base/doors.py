@@ -38,8 +38,9 @@ def door(
 
 
 def doors_of(room: type) -> Iterator[tuple[str, Door]]:
-    """The verbs of a room class that have a door, in the order they are written."""
-    for name, member in vars(room).items():
-        note = getattr(member, "__door__", None)
-        if isinstance(note, Door):
-            yield name, note
+    """The verbs of a room class that have a door, in the order they are written; those of its parts come first."""
+    for part in reversed(room.__mro__):
+        for name, member in vars(part).items():
+            note = getattr(member, "__door__", None)
+            if isinstance(note, Door):
+                yield name, note

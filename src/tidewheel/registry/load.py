@@ -25,7 +25,7 @@ def load_predictor(format_name: str, folder: Path, files: Mapping[str, str], tru
     if found.executes_code and trusted_by is None:
         raise NotAllowed(
             f"Loading a {format_name} model runs code that it brings along, and nobody vouched for this one.",
-            fix="Register it again with trust=True, or in a format that holds no code (lightgbm, onnx).",
+            fix="`tidewheel models trust REF` if you know where it came from, or use a format that holds no code.",
         )
     check_files(folder, files)
     return found.load(folder)

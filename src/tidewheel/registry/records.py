@@ -114,3 +114,19 @@ class Verification:
     whole: bool
     checked: tuple[str, ...]
     damaged: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPage:
+    """One page of a search of models; `next_page_token` asks for the next, None says that there is none."""
+
+    models: tuple[Model, ...]
+    next_page_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionPage:
+    """One page of a search of versions; `next_page_token` asks for the next, None says that there is none."""
+
+    versions: tuple[ModelVersion, ...]
+    next_page_token: str | None = None

@@ -88,10 +88,11 @@ Index(
 )
 
 
-def add_model(connection: Connection, name: str, description: str, at_us: int) -> None:
-    """Write a new model down."""
+def add_model(connection: Connection, name: str, description: str, tags: dict[str, str], at_us: int) -> None:
+    """Write a new model down, with its tags."""
     row = {"name": name, "description": description, "last_number": 0}
     connection.execute(models.insert().values(**row, created_at_us=at_us, updated_at_us=at_us))
+    tag_store.set_model_tags(connection, name, tags)
 
 
 def has_model(connection: Connection, name: str) -> bool:
@@ -129,9 +130,10 @@ def read_models(connection: Connection, query: Any) -> list[Model]:
     ]
 
 
-def describe_model(connection: Connection, name: str, description: str) -> None:
+def describe_model(connection: Connection, name: str, description: str, at_us: int) -> None:
     """Replace what people say of a model."""
-    connection.execute(update(models).where(models.c.name == name).values(description=description))
+    row = {"description": description, "updated_at_us": at_us}
+    connection.execute(update(models).where(models.c.name == name).values(**row))
 
 
 def touch_model(connection: Connection, name: str, at_us: int) -> None:
@@ -156,9 +158,10 @@ def delete_model(connection: Connection, name: str, at_us: int) -> None:
     tag_store.forget_model(connection, name)
 
 
-def take_number(connection: Connection, model: str) -> int:
+def take_number(connection: Connection, model: str, at_us: int) -> int:
     """The number of a model's next version, from 1, now taken."""
-    connection.execute(update(models).where(models.c.name == model).values(last_number=models.c.last_number + 1))
+    row = {"last_number": models.c.last_number + 1, "updated_at_us": at_us}
+    connection.execute(update(models).where(models.c.name == model).values(**row))
     return int(connection.execute(select(models.c.last_number).where(models.c.name == model)).scalar_one())
 
 
@@ -166,7 +169,7 @@ def add_version(connection: Connection, version: ModelVersion) -> None:
     """Write a new version down, with its tags."""
     row = {column.name: getattr(version, column.name) for column in versions.c if column.name not in _COMPOSED}
     at_us = to_us(version.created_at)
-    row.update(inputs=version.signature.inputs, outputs=version.signature.outputs)
+    row.update(inputs=_input_rows(version.signature), outputs=version.signature.outputs)
     connection.execute(versions.insert().values(**row, created_at_us=at_us, updated_at_us=at_us))
     tag_store.set_version_tags(connection, version.id, version.tags)
 
@@ -216,7 +219,7 @@ def read_versions(connection: Connection, query: Any) -> list[ModelVersion]:
 def _version(row: Row[Any], aliases: tuple[str, ...], tags: dict[str, str]) -> ModelVersion:
     fields = dict(row._mapping)
     inputs, outputs = fields.pop("inputs"), fields.pop("outputs")
-    signature = Signature(tuple((n, d) for n, d in inputs), tuple((n, d) for n, d in outputs))
+    signature = _signature(inputs, outputs)
     deleted_at_us = fields.pop("deleted_at_us")
     fields["created_at"], fields["updated_at"] = (from_us(fields.pop(f"{name}_at_us")) for name in _INSTANTS)
     fields["deleted_at"] = None if deleted_at_us is None else from_us(deleted_at_us)
@@ -243,3 +246,14 @@ def _held_numbers(connection: Connection, names: Iterable[str]) -> dict[str, dic
         for row in connection.execute(query.order_by(tops.c.alias)):
             held.setdefault(row.model, {})[row.alias] = row.number
     return held
+
+
+def _input_rows(signature: Signature) -> list[list[str]]:
+    """A row an input: name, dtype, and "optional" where it may be left out."""
+    optional = set(signature.optional)
+    return [[name, dtype, *(["optional"] if name in optional else [])] for name, dtype in signature.inputs]
+
+
+def _signature(inputs: list[list[str]], outputs: list[list[str]]) -> Signature:
+    optional = tuple(row[0] for row in inputs if len(row) > 2)
+    return Signature(tuple((row[0], row[1]) for row in inputs), tuple((n, d) for n, d in outputs), optional)

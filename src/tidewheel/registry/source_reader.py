@@ -1,0 +1,92 @@
+"""Reads what lies at the address of a new version: which files, in which format, what they take and give.
+
+Called by `Registration.register_source` before its transaction. What it reads was made by a client: nothing of it is
+run, and a model folder that cannot be understood is refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tidewheel.base.errors import NotFound
+from tidewheel.registry.lookup import find_address
+from tidewheel.registry.mlmodel import FILE, describe
+from tidewheel.registry.records import ModelVersion, Signature
+from tidewheel.registry.sources import ModelSource, kind_of
+from tidewheel.storage import Blobs, Metadata
+
+EXTERNAL = "external"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceContent:
+    """What lies at an address; `origin` is the version that it copies, if it is one's address."""
+
+    format: str = EXTERNAL
+    files: dict[str, str] = field(default_factory=dict)
+    size_bytes: int = 0
+    signature: Signature = field(default_factory=lambda: Signature((), ()))
+    executes_code: bool = False
+    run_id: str | None = None
+    model_id: str | None = None
+    sample_digest: str | None = None
+    environment: dict[str, Any] = field(default_factory=dict)
+    origin: ModelVersion | None = None
+
+
+class SourceReader:
+    """Looks behind addresses."""
+
+    def __init__(self, metadata: Metadata, blobs: Blobs, source: ModelSource | None) -> None:
+        self._metadata = metadata
+        self._blobs = blobs
+        self._source = source
+
+    def read(self, source: str) -> SourceContent:
+        """What lies at an address; of one elsewhere, or at which nothing lies, nothing but the address is known.
+
+        Raises:
+            NotFound: if it names a version that there is not.
+            InvalidInput: if it leaves the place that it names, or its MLmodel file cannot be understood.
+        """
+        kind = kind_of(source)
+        if kind == "version":
+            return self._copied(source)
+        if kind == "stored" and self._source is not None:
+            with contextlib.suppress(NotFound):  # MLflow's clients may register before they upload
+                return self._described(self._source.files_of(source))
+        return SourceContent()
+
+    def _copied(self, address: str) -> SourceContent:
+        with self._metadata.read() as connection:
+            origin = find_address(connection, address)
+        return SourceContent(
+            format=origin.format,
+            files=origin.files,
+            size_bytes=origin.size_bytes,
+            signature=origin.signature,
+            executes_code=origin.executes_code,
+            run_id=origin.run_id,
+            model_id=origin.model_id,
+            sample_digest=origin.sample_digest,
+            environment=origin.environment,
+            origin=origin,
+        )
+
+    def _described(self, files: Mapping[str, str]) -> SourceContent:
+        size_bytes = sum(self._blobs.size_bytes(digest) for digest in files.values())
+        if FILE not in files:
+            return SourceContent(files=dict(files), size_bytes=size_bytes)
+        found = describe(files, lambda path: self._blobs.get(files[path]))
+        return SourceContent(
+            format=found.format,
+            files={path: files[path] for path in found.files},
+            size_bytes=size_bytes,
+            signature=found.signature,
+            executes_code=found.executes_code,
+            run_id=found.run_id,
+            model_id=found.model_id,
+        )
