@@ -12,6 +12,7 @@ from tidewheel.base.errors import TidewheelError
 from tidewheel.base.parent import exit_with_parent
 
 _DRAIN_S = 5
+_KEEP_ALIVE_S = 75  # longer than clients pause between two epochs' metrics
 
 
 def serve(home: str | None, host: str | None, port: int | None) -> None:
@@ -22,6 +23,7 @@ def serve(home: str | None, host: str | None, port: int | None) -> None:
     from tidewheel.base.settings import Settings
     from tidewheel.server.app import build
     from tidewheel.server.guard import refuse_open_bind
+    from tidewheel.server.http_protocol import BoundedProtocol
 
     settings = Settings()
     host = host or settings.get("server.host", str)
@@ -33,7 +35,8 @@ def serve(home: str | None, host: str | None, port: int | None) -> None:
             app,
             host=host,
             port=port,
-            http="h11",  # bounds a request's head, which uvicorn with httptools does not
+            http=BoundedProtocol,
+            timeout_keep_alive=_KEEP_ALIVE_S,
             ws="none",
             access_log=False,
             log_level="warning",
