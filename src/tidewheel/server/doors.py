@@ -28,9 +28,12 @@ Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 _PATH_NAME = re.compile(r"{(\w+)(?::\w+)?}")
 
 
-def routes_of(room: type, pick: Callable[[Platform], object]) -> APIRouter:
-    """A router with one route for each verb of `room` that has a door; `pick` finds the room in the platform."""
-    name = room.__module__.split(".")[1]
+def routes_of(room: type, pick: Callable[[Platform], object], *, name: str | None = None) -> APIRouter:
+    """A router with one route for each verb of `room` that has a door; `pick` finds the room in the platform.
+
+    `name` is what the platform calls it, where that is not the package's name.
+    """
+    name = name or room.__module__.split(".")[1]
     router = APIRouter(prefix="/api/v1", tags=[name], route_class=JsonRoute)
     for verb, note in doors_of(room):
         method = getattr(room, verb)

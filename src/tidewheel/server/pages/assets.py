@@ -36,5 +36,5 @@ def assets() -> dict[str, Asset]:
 
 
 def asset(name: str) -> str:
-    """The relative address of a static file."""
-    return f"./static/{name}?v={assets()[name].etag}"
+    """The address of a static file, relative to the control plane's root."""
+    return f"static/{name}?v={assets()[name].etag}"

@@ -23,7 +23,7 @@ SECTIONS: dict[str, str] = {"state": "1s", "traffic": "1s", "contest": "2s", "dr
 def page(view: LiveView) -> str:
     """The page as one document."""
     sections = [section(view, name)[0] for name in SECTIONS]
-    return _environment().get_template("live.html").render(view=view, sections=sections)
+    return document("live.html", here="live", view=view, sections=sections)
 
 
 def section(view: LiveView, name: str) -> tuple[Markup, str]:
@@ -47,9 +47,9 @@ def section(view: LiveView, name: str) -> tuple[Markup, str]:
     return Markup(whole), etag  # noqa: S704 - made by Jinja, escaped
 
 
-def document(template: str, **given: object) -> str:
-    """Another page of the control plane (`docs.html`, `sign_in.html`)."""
-    return _environment().get_template(template).render(**given)
+def document(template: str, *, here: str = "", up: str = "./", **given: object) -> str:
+    """A whole page: `here` is its entry of the navigation, `up` the way from its address to the root."""
+    return _environment().get_template(template).render(here=here, up=up, **given)
 
 
 @lru_cache(maxsize=1)

@@ -54,7 +54,7 @@ def live_section(request: Request, name: str, loop: str | None = None) -> Respon
 def docs(request: Request) -> Response:
     """What every address takes and gives."""
     caller_of(request)
-    return _html(document("docs.html", rooms=reference(request.app.openapi())))
+    return _html(document("docs.html", here="docs", rooms=reference(request.app.openapi())))
 
 
 @router.get("/static/{name:path}")

@@ -1,34 +1,11 @@
-// What the live page does beyond asking for its sections (htmx does that): times in the reader's zone, charts, keeping
+// What the live page does beyond asking for its sections (htmx does that): charts, keeping
 // what the reader has opened, saying aloud when the loop moves, and telling when the server is away.
 "use strict";
 (() => {
-  const root = document.documentElement;
-  root.classList.add("js");
-  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
-
-  // Times ---------------------------------------------------------------------------------------------------------
-  const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-  const dayHour = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "numeric" });
-  const minute = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-  const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
-  const localise = (within) => {
-    let shown = "";
-    for (const time of all("time[datetime]", within)) {
-      const at = new Date(time.dateTime);
-      const date = day.format(at);
-      const listed = time.parentElement.matches(".event");
-      const hour = (listed || time.closest(".link") ? clock : minute).format(at);
-      time.textContent = listed && date === shown ? hour : `${date}, ${hour}`;
-      if (listed) shown = date;
-    }
-  };
-  document.getElementById("zone").textContent = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const { all, clock, localise, instants, ink, shade, dash, axis } = tidewheel;
 
   // Charts --------------------------------------------------------------------------------------------------------
   const plots = new Map();
-  const ink = (name) => getComputedStyle(root).getPropertyValue(name).trim();
-  const shades = ["--curve-1", "--curve-2", "--curve-3", "--curve-4", "--curve-5", "--curve-6"];
-  const dashes = [[], [6, 3], [2, 3], [8, 3, 2, 3], [12, 4], [1, 4]];
   const write = (unit) => (value) =>
     value == null ? "–" : unit === "part" ? `${(value * 100).toFixed(1)} %` : `${+value.toPrecision(3)}${unit && " " + unit}`;
 
@@ -47,8 +24,8 @@
     const bands = [];
     const value = (_, number) => write(points.unit)(number);
     points.curves.forEach((curve, i) => {
-      const stroke = ink(shades[i % shades.length]);
-      series.push({ label: curve.label, stroke, width: 2, dash: dashes[i % dashes.length], value, points: { show: false } });
+      const stroke = shade(i);
+      series.push({ label: curve.label, stroke, width: 2, dash: dash(i), value, points: { show: false } });
       if (curve.low) {
         const edge = { stroke: "transparent", value, points: { show: false } };
         series.push({ ...edge, label: "at least" }, { ...edge, label: "at most" });
@@ -57,21 +34,17 @@
     });
     if (points.rule != null)
       series.push({ label: "line", stroke: ink("--muted"), width: 1, dash: [4, 4], class: "unlisted", points: { show: false } });
-    const axis = { stroke: ink("--muted"), grid: { stroke: ink("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
     return {
       width, height: 200, series, bands, padding: [null, 40, null, null],
       scales: { x: { time: points.time }, y: { range: (_, min, max) => uPlot.rangeNum(Math.min(min, 0), Math.max(max, 0), 0.1, true) } },
-      axes: [points.time ? { ...axis, space: 84, values: timeTicks } : axis, { ...axis, size: 56, values: (_, ticks) => ticks.map(write(points.unit)) }],
+      axes: [points.time ? { ...axis(), space: 84, values: timeTicks } : axis(), { ...axis(), size: 56, values: (_, ticks) => ticks.map(write(points.unit)) }],
       legend: { live: true }, cursor: { drag: { x: false, y: false } },
     };
   };
 
   // The legend tells the last values while no one points at the chart.
   const tellLast = (plot) => setTimeout(() => plot.cursor.idx == null && plot.setLegend({ idx: plot.data[0].length - 1 }));
-  const timeTicks = (plot, ticks) => {
-    const days = plot.scales.x.max - plot.scales.x.min > 2 * 86400;
-    return ticks.map((at) => (days ? dayHour : plot.scales.x.max - plot.scales.x.min > 300 ? minute : clock).format(at * 1000));
-  };
+  const timeTicks = (plot, ticks) => instants(plot.scales.x.min, plot.scales.x.max, ticks);
   const shapeOf = (points) => points.curves.map((curve) => curve.label + (curve.low ? "~" : "")).join("|") + points.rule;
   const draw = (within) => {
     for (const holder of all("[data-plot]", within)) {
@@ -132,7 +105,6 @@
     else tell("away", `The server is away; last heard ${clock.format(new Date())}`);
   });
 
-  localise(document);
   draw(document);
   said = sentence();
 })();
