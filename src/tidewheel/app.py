@@ -29,7 +29,7 @@ from tidewheel.serving import Serving
 from tidewheel.storage import Blobs, KeyValue, Leases, Metadata, Tables, open_backend, sqlite_url
 from tidewheel.storage.predictions import PredictionLog
 from tidewheel.storage.upgrade import upgrade
-from tidewheel.tracking import Tracking
+from tidewheel.tracking import Experiments, Tracking, Views
 
 OPENER = "tidewheel.app:open_platform"
 
@@ -51,7 +51,9 @@ class Platform:
         online: KeyValue = open_backend("online", self._address("storage.online_url", "lmdb", "online"))
         self.predictions = PredictionLog(home / "predictions", self.metadata, tables)
         self.data = Data(self.metadata, tables, blobs, self.clock)
+        self.experiments = Experiments(self.metadata, self.clock)
         self.tracking = Tracking(self.metadata, blobs, self.clock)
+        self.views = Views(self.metadata, self.clock)
         self.registry = Registry(self.metadata, blobs, self.clock)
         self.features = Features(self.metadata, self.data, online, blobs, self.clock)
         self.pipelines = Pipelines(self.metadata, blobs, self.tracking, self.clock, settings, home, opener=OPENER)

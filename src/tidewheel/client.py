@@ -36,12 +36,14 @@ if TYPE_CHECKING:
     from tidewheel.registry import Registry
     from tidewheel.rollout import Rollouts
     from tidewheel.serving import Serving
-    from tidewheel.tracking import Tracking
+    from tidewheel.tracking import Experiments, Tracking, Views
 
 ROOMS: dict[str, str] = {
     "data": "tidewheel.data:Data",
     "features": "tidewheel.features:Features",
+    "experiments": "tidewheel.tracking:Experiments",
     "tracking": "tidewheel.tracking:Tracking",
+    "views": "tidewheel.tracking:Views",
     "registry": "tidewheel.registry:Registry",
     "pipelines": "tidewheel.pipelines:Pipelines",
     "serving": "tidewheel.serving:Serving",
@@ -63,7 +65,9 @@ class RemotePlatform:
 
     data: Data
     features: Features
+    experiments: Experiments
     tracking: Tracking
+    views: Views
     registry: Registry
     pipelines: Pipelines
     serving: Serving

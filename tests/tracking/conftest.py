@@ -9,7 +9,7 @@ from tidewheel.base import ambient
 from tidewheel.base.clock import SystemClock
 from tidewheel.storage import Metadata
 from tidewheel.storage.backends.local_blobs import LocalBlobs
-from tidewheel.tracking import Tracking
+from tidewheel.tracking import Experiments, Tracking
 
 
 @pytest.fixture
@@ -18,3 +18,8 @@ def tracking(metadata: Metadata, tmp_path: Path) -> Iterator[Tracking]:
     token = ambient.enter([room])
     yield room
     ambient.leave(token)
+
+
+@pytest.fixture
+def experiments(metadata: Metadata) -> Experiments:
+    return Experiments(metadata, SystemClock())

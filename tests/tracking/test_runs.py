@@ -2,7 +2,7 @@
 
 import pytest
 
-from tidewheel.base.errors import Conflict, InvalidInput, NotFound, TooLarge
+from tidewheel.base.errors import Conflict, InvalidInput, NotFound, Taken, TooLarge
 from tidewheel.storage import acting
 from tidewheel.storage.journal import edges, read_entries
 from tidewheel.tracking import MetricPoint
@@ -13,18 +13,17 @@ def kinds(metadata):
         return [entry.kind for entry in read_entries(connection)]
 
 
-def test_the_default_experiment_has_number_zero_and_others_count_on(tracking):
+def test_the_default_experiment_has_number_zero_and_others_count_on(tracking, experiments):
     assert tracking.start_run().experiment_id == "0"
     assert tracking.start_run("surge").experiment_id == "1"
-    assert tracking.create_experiment("eta").id == "2"
+    assert experiments.create("eta").id == "2"
     assert tracking.start_run("surge").experiment_id == "1"
-    assert [experiment.name for experiment in tracking.experiments()] == ["Default", "surge", "eta"]
 
 
-def test_an_experiment_is_made_once(tracking):
-    tracking.create_experiment("eta")
-    with pytest.raises(Conflict, match="already"):
-        tracking.create_experiment("eta")
+def test_an_experiment_is_made_once(experiments):
+    experiments.create("eta")
+    with pytest.raises(Taken, match="already"):
+        experiments.create("eta")
 
 
 def test_a_run_tells_what_was_written(tracking):

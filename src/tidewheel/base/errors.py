@@ -6,6 +6,7 @@
     ├── NotAllowed                    403   2     the principal's role does not reach
     ├── NotFound                      404   2     names a thing that is not there
     ├── Conflict                      409   1     true a moment ago, or already so
+    │   └── Taken                     409   1     a name or an id that is in use
     ├── TooLarge                      413   2     over a stated limit
     ├── GateSaidNo                    422   3     a judgement, not a failure
     ├── Corrupt                       500   1     stored bytes are not what was written
@@ -59,6 +60,10 @@ class NotFound(TidewheelError):
 
 class Conflict(TidewheelError):
     code, status, exit_code = "conflict", 409, 1
+
+
+class Taken(Conflict):
+    code = "taken"
 
 
 class TooLarge(TidewheelError):

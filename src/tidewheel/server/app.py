@@ -19,6 +19,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from tidewheel.server import answers, health, pages, routes
 from tidewheel.server.guard import is_loopback
 from tidewheel.server.limits import Limits, Traffic
+from tidewheel.server.mlflow.wire import MLflowWire
 
 if TYPE_CHECKING:
     from tidewheel.app import Platform
@@ -47,6 +48,7 @@ def build(platform: Platform, *, host: str = "127.0.0.1") -> FastAPI:
         app.include_router(import_module(f"{routes.__name__}.{module.name}").router)
     pages.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES)
+    app.add_middleware(MLflowWire, platform=platform)
     app.add_middleware(Limits, max_body_bytes=platform.settings.get("server.max_body_bytes", int), traffic=traffic)
     return app
 

@@ -7,6 +7,7 @@ so that no other site can make them in the reader's name.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
@@ -40,16 +41,21 @@ def needs(role: Role) -> Callable[[Request], None]:
     """A dependency that lets a request pass if its caller has at least `role`."""
 
     def check(request: Request) -> None:
-        caller = caller_of(request)
-        if _ROLES.index(caller.role) < _ROLES.index(role):
-            raise NotAllowed(
-                f"{caller.name} is a {caller.role}; this needs a {role}.",
-                where=f"{request.method} {request.url.path}",
-                fix=f"Ask an admin for a token: `tidewheel tokens create NAME --role {role}`.",
-            )
-        request.state.principal = caller
+        request.state.principal = admit(request, role)
 
     return check
+
+
+def admit(request: Request, role: Role) -> Caller:
+    """The caller of a request, who has at least `role`."""
+    caller = caller_of(request)
+    if _ROLES.index(caller.role) < _ROLES.index(role):
+        raise NotAllowed(
+            f"{caller.name} is a {caller.role}; this needs a {role}.",
+            where=f"{request.method} {request.url.path}",
+            fix=f"Ask an admin for a token: `tidewheel tokens create NAME --role {role}`.",
+        )
+    return caller
 
 
 def caller_of(request: Request) -> Caller:
@@ -88,7 +94,16 @@ def _token(request: Request) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return token.strip()
+    if scheme.lower() == "basic":  # as MLflow's clients send it: any name, and the token as the password
+        return _password(token.strip())
     return request.cookies.get(COOKIE, "") if request.method in {"GET", "HEAD"} else ""
+
+
+def _password(credentials: str) -> str:
+    try:
+        return base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def _refuse_other_sites(request: Request) -> None:

@@ -11,6 +11,9 @@ from tidewheel.base.errors import InvalidInput, TooLarge
 MAX_KEY = 250
 MAX_PARAM = 6000
 MAX_TAG = 8000
+MAX_EXPERIMENT_NAME = 500
+MAX_EXPERIMENT_TAG = 5000
+MAX_LOCATION = 2048
 MAX_TEXTS = 10_000
 MAX_POINTS = 100_000
 MAX_INPUTS = 1000
@@ -27,6 +30,25 @@ def check_key(key: str, noun: str) -> str:
             fix=f"Use up to {MAX_KEY} letters, digits, spaces and _ - . : /, not beginning with a slash.",
         )
     return key
+
+
+def check_experiment_name(name: str) -> str:
+    """The name itself, if an experiment may be called so."""
+    if not name.strip() or len(name) > MAX_EXPERIMENT_NAME or _UNPRINTABLE.search(name):
+        raise InvalidInput(
+            f"Invalid experiment name: {name[:80]!r}.", fix=f"Use 1 to {MAX_EXPERIMENT_NAME} printable characters."
+        )
+    return name
+
+
+def check_location(location: str) -> str:
+    """The address itself, if artifacts may be kept below it."""
+    if len(location) > MAX_LOCATION or _UNPRINTABLE.search(location) or "#" in location or "?" in location:
+        raise InvalidInput(
+            f"Invalid artifact location: {location[:80]!r}.",
+            fix=f"Use an address of at most {MAX_LOCATION} characters, without query and fragment.",
+        )
+    return location
 
 
 def check_run_id(run_id: str) -> str:

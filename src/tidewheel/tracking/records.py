@@ -9,6 +9,7 @@ from typing import Literal
 RunStatus = Literal["RUNNING", "SCHEDULED", "FINISHED", "FAILED", "KILLED"]
 EndStatus = Literal["FINISHED", "FAILED", "KILLED"]
 LifecycleStage = Literal["active", "deleted"]
+Stage = Literal["active", "deleted", "all"]
 
 DEFAULT_EXPERIMENT_ID = "0"
 DEFAULT_EXPERIMENT = "Default"
@@ -21,9 +22,28 @@ class Experiment:
 
     id: str
     name: str
+    artifact_location: str
     lifecycle_stage: LifecycleStage
     created_at: datetime
     updated_at: datetime
+    tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def node(self) -> str:
+        """Its name in the journal's lineage."""
+        return f"experiment:{self.id}"
+
+    def artifact_root(self, run_id: str) -> str:
+        """Where a new run of it keeps its artifacts, unless told otherwise."""
+        return f"{self.artifact_location.rstrip('/')}/{run_id}/artifacts"
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentPage:
+    """Some of the experiments that were searched for, and the token that asks for the next."""
+
+    experiments: list[Experiment]
+    next_page_token: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +58,7 @@ class Run:
     status: RunStatus
     lifecycle_stage: LifecycleStage
     started_at: datetime
+    artifact_uri: str
     ended_at: datetime | None = None
     inputs: tuple[str, ...] = ()
     params: dict[str, str] = field(default_factory=dict)
@@ -62,12 +83,21 @@ class MetricPoint:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file that a run kept, under a relative path with forward slashes."""
+    """A file that was kept, under a relative path with forward slashes."""
 
     path: str
     digest: str
     size_bytes: int
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FileInfo:
+    """One line of a folder's listing; a folder has no size."""
+
+    path: str
+    is_dir: bool
+    size_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ Params and tags are changes of state and enter the journal; metric points are me
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -14,19 +15,20 @@ from sqlalchemy import Connection
 
 from tidewheel.base.clock import Clock
 from tidewheel.base.doors import door
-from tidewheel.base.errors import Conflict, InvalidInput, NotFound, TooLarge
+from tidewheel.base.errors import Conflict, InvalidInput, NotFound, Taken, TooLarge
 from tidewheel.base.ids import new_id
 from tidewheel.base.units import from_us, to_us
-from tidewheel.storage import Blobs, Change, Metadata
+from tidewheel.storage import Blobs, Metadata
 from tidewheel.storage.journal import current_actor
-from tidewheel.tracking import limits, metric_store, store
+from tidewheel.tracking import artifact_uris, experiment_store, limits, metric_store, store
+from tidewheel.tracking.artifact_paths import check_path
+from tidewheel.tracking.artifacts import Artifacts
+from tidewheel.tracking.experiments import ensure_experiment
 from tidewheel.tracking.metric_series import MAX_SERIES_POINTS, Series, SeriesAxis, read_series
 from tidewheel.tracking.records import (
     DEFAULT_EXPERIMENT,
-    DEFAULT_EXPERIMENT_ID,
     Artifact,
     EndStatus,
-    Experiment,
     LifecycleStage,
     MetricPoint,
     Run,
@@ -39,31 +41,13 @@ class Tracking:
 
     def __init__(self, metadata: Metadata, blobs: Blobs, clock: Clock) -> None:
         self._metadata = metadata
-        self._blobs = blobs
+        self._artifacts = Artifacts(metadata, blobs, clock)
         self._clock = clock
 
     @property
     def clock(self) -> Clock:
         """What tells the time here; points without an instant get its present one."""
         return self._clock
-
-    def create_experiment(self, name: str) -> Experiment:
-        """Make a new experiment.
-
-        Raises:
-            Conflict: if there is one of this name.
-        """
-        limits.check_key(name, "experiment")
-        with self._metadata.change() as change:
-            if store.find_experiment(change.connection, name=name):
-                raise Conflict(f"There is an experiment {name!r} already.", fix="Choose another name, or use it.")
-            return self._add_experiment(change, name)
-
-    @door("GET", "/tracking/experiments")
-    def experiments(self) -> list[Experiment]:
-        """All experiments, in the order they were made."""
-        with self._metadata.read() as connection:
-            return store.list_experiments(connection)
 
     @door("POST", "/tracking/runs")
     def start_run(
@@ -80,14 +64,13 @@ class Tracking:
         `inputs` are lineage nodes that it builds on; `run_id` is an id of the caller's choice, not in use yet. A caller
         that also says when the run began may send the same beginning twice, as one does whose answer got lost.
         """
-        limits.check_key(experiment, "experiment")
+        limits.check_experiment_name(experiment)
         run_tags = limits.check_texts(tags or {}, "tag", limits.MAX_TAG)
         run_id = limits.check_run_id(run_id) if run_id is not None else new_id("run")
         name = limits.check_run_name(name or f"run-{run_id[-8:]}")
         nodes = limits.check_inputs(inputs or ())
         with self._metadata.change() as change:
-            home = store.find_experiment(change.connection, name=experiment)
-            home = home or self._add_experiment(change, experiment)
+            home = ensure_experiment(change, self._clock.now_us(), experiment)
             if store.lifecycle_stage(change.connection, run_id) is not None:
                 sent_before = store.find_runs(change.connection, [run_id])[0]
                 if (started_at, current_actor(), home.id) == (
@@ -96,7 +79,7 @@ class Tracking:
                     sent_before.experiment_id,
                 ):
                     return sent_before
-                raise Conflict(f"There is a run {run_id!r} already.", fix="Resume it, or choose another id.")
+                raise Taken(f"There is a run {run_id!r} already.", fix="Resume it, or choose another id.")
             if home.lifecycle_stage == "deleted":
                 raise Conflict(f"The experiment {experiment!r} is deleted.", fix="Restore it, or use another.")
             run = Run(
@@ -108,6 +91,7 @@ class Tracking:
                 status="RUNNING",
                 lifecycle_stage="active",
                 started_at=started_at or from_us(self._clock.now_us()),
+                artifact_uri=home.artifact_root(run_id),
                 inputs=nodes,
                 tags=run_tags,
             )
@@ -148,7 +132,7 @@ class Tracking:
     def runs(self, experiment: str | None = None, limit: int = 100, stage: LifecycleStage = "active") -> list[Run]:
         """The newest runs of an experiment, or of all."""
         with self._metadata.read() as connection:
-            found = store.find_experiment(connection, name=experiment) if experiment is not None else None
+            found = experiment_store.find_experiment(connection, name=experiment) if experiment is not None else None
             if experiment is not None and found is None:
                 raise NotFound(f"There is no experiment {experiment!r}.", fix="`tidewheel runs ls` lists them.")
             experiment_id = found.id if found else None
@@ -245,27 +229,30 @@ class Tracking:
 
         `path` is where among the run's artifacts; a file or folder without one keeps its own name.
         """
-        kept = self._keep(source, path)
-        with self._metadata.change() as change:
-            _require_active(change.connection, run_id)
-            store.write_artifacts(change.connection, run_id, kept)
-            facts = {"artifacts": {artifact.path: artifact.digest for artifact in kept}}
-            change.emit("tracking.artifact.logged", f"run:{run_id}", facts)
-        return kept
+        if path is None and isinstance(source, bytes):
+            raise InvalidInput("Bytes have no name of their own.", fix="Pass path=…")
+        name = check_path(path if isinstance(source, bytes) or path is not None else source.resolve().name)
+        with self._metadata.read() as connection:
+            _require_active(connection, run_id)
+            root = artifact_uris.run_root(connection, run_id)
+        return _below(root, self._artifacts.put(f"{root}/{name}", source))
 
     @door("GET", "/tracking/runs/{run_id}/artifacts")
     def artifacts(self, run_id: str) -> list[Artifact]:
         """What a run kept, by path."""
-        with self._metadata.read() as connection:
-            _require(connection, run_id)
-            return store.list_artifacts(connection, run_id)
+        root = self._artifact_root(run_id)
+        return _below(root, self._artifacts.below(root))
 
     def fetch_artifact(self, run_id: str, path: str, target: Path) -> Path:
         """Write an artifact to `target`, checked against its BLAKE3."""
-        for artifact in self.artifacts(run_id):
-            if artifact.path == path:
-                return self._blobs.fetch(artifact.digest, target)
-        raise NotFound(f"The run {run_id} kept no artifact {path!r}.", fix="`tidewheel runs show` lists them.")
+        root = self._artifact_root(run_id)
+        try:
+            found = self._artifacts.open(f"{root}/{path}")
+        except NotFound:
+            raise NotFound(
+                f"The run {run_id} kept no artifact {path!r}.", fix="`tidewheel runs show` lists them."
+            ) from None
+        return found.fetch(target)
 
     @door("POST", "/tracking/runs/{run_id}/delete")
     def delete_run(self, run_id: str) -> None:
@@ -294,36 +281,13 @@ class Tracking:
         except (TypeError, ValueError) as error:
             raise InvalidInput(f"A metric point is not made of numbers: {error}.", fix="Give floats.") from None
 
-    def _add_experiment(self, change: Change, name: str) -> Experiment:
-        now: datetime = from_us(self._clock.now_us())
-        default = name == DEFAULT_EXPERIMENT
-        id_ = DEFAULT_EXPERIMENT_ID if default else store.next_experiment_id(change.connection)
-        experiment = Experiment(id=id_, name=name, lifecycle_stage="active", created_at=now, updated_at=now)
-        store.add_experiment(change.connection, experiment)
-        change.emit("tracking.experiment.created", f"experiment:{id_}", {"name": name})
-        return experiment
-
-    def _keep(self, source: Path | bytes, path: str | None) -> list[Artifact]:
-        now = from_us(self._clock.now_us())
-        if isinstance(source, bytes):
-            if path is None:
-                raise InvalidInput("Bytes have no name of their own.", fix="Pass path=…")
-            return [Artifact(limits.check_artifact_path(path), self._blobs.put(source), len(source), now)]
-        if not source.exists():
-            raise NotFound("There is no file to keep.", where=str(source))
-        root = path or source.resolve().name
-        files = [(source, root)] if source.is_file() else _files_below(source, root)
-        return [
-            Artifact(limits.check_artifact_path(name), self._blobs.put_file(file), file.stat().st_size, now)
-            for file, name in files
-        ]
+    def _artifact_root(self, run_id: str) -> str:
+        with self._metadata.read() as connection:
+            return artifact_uris.run_root(connection, run_id)
 
 
-def _files_below(folder: Path, root: str) -> list[tuple[Path, str]]:
-    files = [(file, f"{root}/{file.relative_to(folder).as_posix()}") for file in folder.rglob("*") if file.is_file()]
-    if not files:
-        raise InvalidInput("The folder to keep is empty.", where=str(folder))
-    return files
+def _below(root: str, kept: list[Artifact]) -> list[Artifact]:
+    return [replace(artifact, path=artifact.path.removeprefix(f"{root}/")) for artifact in kept]
 
 
 def _unwritten(connection: Connection, run_id: str, values: Mapping[str, str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Experiments, runs, their params, tags and artifacts in SQL; metrics have their own file, `metric_store.py`."""
+"""Runs, their params and tags in SQL; experiments and metrics have files of their own."""
 
 from __future__ import annotations
 
@@ -10,13 +10,9 @@ from sqlalchemy import (
     Column,
     Connection,
     Index,
-    Integer,
-    Row,
     Table,
     Text,
-    cast,
     delete,
-    func,
     select,
     update,
 )
@@ -24,17 +20,9 @@ from sqlalchemy import (
 from tidewheel.base.units import from_us, to_us
 from tidewheel.storage import Json, schema
 from tidewheel.tracking import metric_store
-from tidewheel.tracking.records import Artifact, Experiment, LifecycleStage, Run, RunStatus
+from tidewheel.tracking.experiment_store import experiments
+from tidewheel.tracking.records import LifecycleStage, Run, RunStatus
 
-experiments = Table(
-    "tracking_experiments",
-    schema,
-    Column("id", Text, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
-    Column("lifecycle_stage", Text, nullable=False),
-    Column("created_at_us", BigInteger, nullable=False),
-    Column("updated_at_us", BigInteger, nullable=False),
-)
 runs = Table(
     "tracking_runs",
     schema,
@@ -46,6 +34,8 @@ runs = Table(
     Column("lifecycle_stage", Text, nullable=False),
     Column("started_at_us", BigInteger, nullable=False),
     Column("ended_at_us", BigInteger),
+    Column("deleted_at_us", BigInteger),
+    Column("artifact_uri", Text, nullable=False),
     Column("inputs", Json, nullable=False),
     Index("ix_tracking_runs_experiment_id_started_at_us", "experiment_id", "started_at_us"),
     Index("ix_tracking_runs_started_at_us", "started_at_us"),
@@ -64,47 +54,6 @@ tags = Table(
     Column("key", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
-artifacts = Table(
-    "tracking_artifacts",
-    schema,
-    Column("run_id", Text, primary_key=True),
-    Column("path", Text, primary_key=True),
-    Column("digest", Text, nullable=False),
-    Column("size_bytes", BigInteger, nullable=False),
-    Column("at_us", BigInteger, nullable=False),
-)
-
-
-def find_experiment(connection: Connection, *, name: str | None = None, id_: str | None = None) -> Experiment | None:
-    """The experiment of a name or an id, or None."""
-    condition = experiments.c.name == name if name is not None else experiments.c.id == id_
-    row = connection.execute(select(experiments).where(condition)).first()
-    return _experiment(row) if row else None
-
-
-def list_experiments(connection: Connection) -> list[Experiment]:
-    """All experiments, by number."""
-    query = select(experiments).order_by(cast(experiments.c.id, Integer))
-    return [_experiment(row) for row in connection.execute(query)]
-
-
-def next_experiment_id(connection: Connection) -> str:
-    """The next number, from 1."""
-    highest = connection.execute(select(func.max(cast(experiments.c.id, Integer)))).scalar()
-    return str((highest or 0) + 1)
-
-
-def add_experiment(connection: Connection, experiment: Experiment) -> None:
-    """Write a new experiment down."""
-    connection.execute(
-        experiments.insert().values(
-            id=experiment.id,
-            name=experiment.name,
-            lifecycle_stage=experiment.lifecycle_stage,
-            created_at_us=to_us(experiment.created_at),
-            updated_at_us=to_us(experiment.updated_at),
-        )
-    )
 
 
 def add_run(connection: Connection, run: Run) -> None:
@@ -118,6 +67,7 @@ def add_run(connection: Connection, run: Run) -> None:
             status=run.status,
             lifecycle_stage=run.lifecycle_stage,
             started_at_us=to_us(run.started_at),
+            artifact_uri=run.artifact_uri,
             inputs=run.inputs,
         )
     )
@@ -130,6 +80,12 @@ def lifecycle_stage(connection: Connection, run_id: str) -> LifecycleStage | Non
         select(runs.c.lifecycle_stage).where(runs.c.id == run_id)
     ).scalar()
     return stage
+
+
+def artifact_uri(connection: Connection, run_id: str) -> str | None:
+    """Where a run keeps its artifacts; None if there is no such run."""
+    uri: str | None = connection.execute(select(runs.c.artifact_uri).where(runs.c.id == run_id)).scalar()
+    return uri
 
 
 def set_status(connection: Connection, run_id: str, status: RunStatus, ended_at_us: int | None) -> None:
@@ -176,33 +132,6 @@ def write_tags(connection: Connection, run_id: str, values: Mapping[str, str]) -
         connection.execute(tags.insert(), rows)
 
 
-def write_artifacts(connection: Connection, run_id: str, kept: Sequence[Artifact]) -> None:
-    """Keep artifacts, over those of the same path."""
-    paths = [artifact.path for artifact in kept]
-    connection.execute(delete(artifacts).where(artifacts.c.run_id == run_id, artifacts.c.path.in_(paths)))
-    rows = [
-        {"run_id": run_id, "path": a.path, "digest": a.digest, "size_bytes": a.size_bytes, "at_us": to_us(a.at)}
-        for a in kept
-    ]
-    connection.execute(artifacts.insert(), rows)
-
-
-def list_artifacts(connection: Connection, run_id: str) -> list[Artifact]:
-    """A run's artifacts, by path."""
-    query = select(artifacts).where(artifacts.c.run_id == run_id).order_by(artifacts.c.path)
-    return [Artifact(r.path, r.digest, r.size_bytes, from_us(r.at_us)) for r in connection.execute(query)]
-
-
-def _experiment(row: Row[Any]) -> Experiment:
-    return Experiment(
-        id=row.id,
-        name=row.name,
-        lifecycle_stage=row.lifecycle_stage,
-        created_at=from_us(row.created_at_us),
-        updated_at=from_us(row.updated_at_us),
-    )
-
-
 def _runs(connection: Connection, condition: Any, limit: int) -> list[Run]:
     query = (
         select(runs, experiments.c.name.label("experiment"))
@@ -226,6 +155,7 @@ def _runs(connection: Connection, condition: Any, limit: int) -> list[Run]:
             lifecycle_stage=row.lifecycle_stage,
             started_at=from_us(row.started_at_us),
             ended_at=from_us(row.ended_at_us) if row.ended_at_us is not None else None,
+            artifact_uri=row.artifact_uri,
             inputs=tuple(row.inputs),
             params=run_params.get(row.id, {}),
             metrics=metrics.get(row.id, {}),

@@ -466,22 +466,82 @@ def upgrade() -> None:
     )
     op.create_table(
         "tracking_artifacts",
-        sa.Column("run_id", sa.Text(), nullable=False),
-        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("path", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=False),
         sa.Column("digest", sa.Text(), nullable=False),
         sa.Column("size_bytes", sa.BigInteger(), nullable=False),
         sa.Column("at_us", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("run_id", "path", name=op.f("pk_tracking_artifacts")),
+        sa.PrimaryKeyConstraint("path", name=op.f("pk_tracking_artifacts")),
+    )
+    op.create_table(
+        "tracking_experiment_tags",
+        sa.Column("experiment_id", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("experiment_id", "key", name=op.f("pk_tracking_experiment_tags")),
     )
     op.create_table(
         "tracking_experiments",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("artifact_location", sa.Text(), nullable=False),
         sa.Column("lifecycle_stage", sa.Text(), nullable=False),
         sa.Column("created_at_us", sa.BigInteger(), nullable=False),
         sa.Column("updated_at_us", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tracking_experiments")),
         sa.UniqueConstraint("name", name=op.f("uq_tracking_experiments_name")),
+    )
+    op.create_table(
+        "tracking_logged_model_metrics",
+        sa.Column("model_id", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("at_us", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("step", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("value", sa.Double(), nullable=False),
+        sa.Column("is_nan", sa.Boolean(), nullable=False),
+        sa.Column("dataset_name", sa.Text(), nullable=True),
+        sa.Column("dataset_digest", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint(
+            "model_id", "key", "at_us", "step", "run_id", name=op.f("pk_tracking_logged_model_metrics")
+        ),
+    )
+    op.create_table(
+        "tracking_logged_model_params",
+        sa.Column("model_id", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("model_id", "key", name=op.f("pk_tracking_logged_model_params")),
+    )
+    op.create_table(
+        "tracking_logged_model_tags",
+        sa.Column("model_id", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("model_id", "key", name=op.f("pk_tracking_logged_model_tags")),
+    )
+    op.create_table(
+        "tracking_logged_models",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("experiment_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("artifact_location", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("status_message", sa.Text(), nullable=False),
+        sa.Column("lifecycle_stage", sa.Text(), nullable=False),
+        sa.Column("model_type", sa.Text(), nullable=False),
+        sa.Column("source_run_id", sa.Text(), nullable=False),
+        sa.Column("created_at_us", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tracking_logged_models")),
+    )
+    op.create_index(
+        "ix_tracking_logged_models_experiment_id_created_at_us",
+        "tracking_logged_models",
+        ["experiment_id", "created_at_us"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_tracking_logged_models_source_run_id", "tracking_logged_models", ["source_run_id"], unique=False
     )
     op.create_table(
         "tracking_metric_points",
@@ -517,6 +577,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("run_id", "key", name=op.f("pk_tracking_params")),
     )
     op.create_table(
+        "tracking_run_models",
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("model_id", sa.Text(), nullable=False),
+        sa.Column("step", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "role", "model_id", "step", name=op.f("pk_tracking_run_models")),
+    )
+    op.create_table(
         "tracking_runs",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("experiment_id", sa.Text(), nullable=False),
@@ -526,6 +594,8 @@ def upgrade() -> None:
         sa.Column("lifecycle_stage", sa.Text(), nullable=False),
         sa.Column("started_at_us", sa.BigInteger(), nullable=False),
         sa.Column("ended_at_us", sa.BigInteger(), nullable=True),
+        sa.Column("deleted_at_us", sa.BigInteger(), nullable=True),
+        sa.Column("artifact_uri", sa.Text(), nullable=False),
         sa.Column("inputs", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tracking_runs")),
     )
@@ -542,5 +612,19 @@ def upgrade() -> None:
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("run_id", "key", name=op.f("pk_tracking_tags")),
+    )
+    op.create_table(
+        "tracking_views",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("experiment_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("filter", sa.Text(), nullable=False),
+        sa.Column("order_by", sa.Text(), nullable=False),
+        sa.Column("columns", sa.Text(), nullable=False),
+        sa.Column("stage", sa.Text(), nullable=False),
+        sa.Column("saved_by", sa.Text(), nullable=False),
+        sa.Column("saved_at_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tracking_views")),
+        sa.UniqueConstraint("experiment_id", "name", name=op.f("uq_tracking_views_experiment_id_name")),
     )
     # ### end Alembic commands ###

@@ -1,0 +1,21 @@
+"""What MLflow's clients ask of a server as such: is it there, which MLflow does it speak, what can it do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tidewheel.server.mlflow.protocol import Empty, call
+
+if TYPE_CHECKING:
+    from tidewheel.app import Platform
+
+
+@call("GET", "/server-info", versions=("3.0",))
+def server_info(_platform: Platform, _sent: Empty) -> dict[str, Any]:
+    return {
+        "store_type": "SqlStore",
+        "workspaces_enabled": False,
+        "trace_archival_enabled": False,
+        "multipart_uploads_enabled": True,
+        "multipart_downloads_enabled": False,
+    }
