@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidewheel.base.doors import door
-from tidewheel.base.errors import Conflict
+from tidewheel.base.errors import Taken
 from tidewheel.registry import store, tag_store
 from tidewheel.registry.lookup import RegistryStores, require_listed, require_model, require_version
 from tidewheel.registry.names import check_description, check_model_name, check_tag_key, check_tags
@@ -27,7 +27,7 @@ class Annotations(RegistryStores):
         with self._metadata.change() as change:
             require_model(change.connection, name)
             if store.has_model(change.connection, new_name):
-                raise Conflict(f"Registered Model (name={new_name}) already exists.", fix="Choose another name.")
+                raise Taken(f"Registered Model (name={new_name}) already exists.", fix="Choose another name.")
             store.rename_model(change.connection, name, new_name, self._clock.now_us())
             change.emit("registry.model.renamed", f"model:{new_name}", {"name": new_name, "from_name": name})
             return require_model(change.connection, new_name)

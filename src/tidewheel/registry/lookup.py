@@ -68,7 +68,7 @@ def find_address(connection: Connection, address: str) -> ModelVersion:
     if parts.alias is not None:
         found = find_holder(connection, parts.model, parts.alias)
     elif parts.stage is not None:
-        staged = store.newest_of_stages(connection, parts.model)
+        staged = store.newest_of_stages(connection, [parts.model])
         found = next((version for version in staged if version.stage == parts.stage), None)
     else:
         found = store.find_number(connection, parts.model, parts.number)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tidewheel.base.doors import door
-from tidewheel.base.errors import Conflict, InvalidInput, NotAllowed
+from tidewheel.base.errors import InvalidInput, NotAllowed, Taken
 from tidewheel.base.ids import new_id
 from tidewheel.base.units import from_us
 from tidewheel.registry import store
@@ -42,7 +42,7 @@ class Registration(RegistryStores):
         kept = check_tags(tags)
         with self._metadata.change() as change:
             if store.has_model(change.connection, name):
-                raise Conflict(f"Registered Model (name={name}) already exists.", fix="Choose another name.")
+                raise Taken(f"Registered Model (name={name}) already exists.", fix="Choose another name.")
             self._add_model(change, name, description, kept)
             return require_model(change.connection, name)
 
@@ -138,7 +138,7 @@ class Registration(RegistryStores):
         return self._add(
             replace(
                 draft,
-                source=source,
+                source=f"models:/{own.model}/{own.number}" if own else source,
                 run_link=run_link,
                 run_id=run_id or read.run_id,
                 model_id=model_id or read.model_id,

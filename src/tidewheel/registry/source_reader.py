@@ -6,7 +6,6 @@ run, and a model folder that cannot be understood is refused.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -55,10 +54,14 @@ class SourceReader:
         kind = kind_of(source)
         if kind == "version":
             return self._copied(source)
-        if kind == "stored" and self._source is not None:
-            with contextlib.suppress(NotFound):  # MLflow's clients may register before they upload
-                return self._described(self._source.files_of(source))
-        return SourceContent()
+        if kind == "external" or self._source is None:
+            return SourceContent()
+        try:
+            return self._described(self._source.files_of(source))
+        except NotFound:
+            if source.startswith("models:"):
+                raise
+            return SourceContent()  # MLflow's clients may register before they upload
 
     def _copied(self, address: str) -> SourceContent:
         with self._metadata.read() as connection:

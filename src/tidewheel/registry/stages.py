@@ -53,7 +53,16 @@ class Stages(RegistryStores):
         wanted = _canonical(stages)
         with self._metadata.read() as connection:
             require_model(connection, name)
-            return [version for version in store.newest_of_stages(connection, name) if version.stage in wanted]
+            newest = store.newest_of_stages(connection, [name])
+            return [version for version in newest if version.stage in wanted]
+
+    def newest_of_stages(self, names: Sequence[str]) -> dict[str, list[ModelVersion]]:
+        """The newest versions in each stage of several models at once, by model."""
+        found: dict[str, list[ModelVersion]] = {}
+        with self._metadata.read() as connection:
+            for version in store.newest_of_stages(connection, names):
+                found.setdefault(version.model, []).append(version)
+        return found
 
     def _move(self, change: Change, version: ModelVersion, stage: str) -> None:
         store.change_version(change.connection, version.id, self._clock.now_us(), stage=stage)

@@ -201,11 +201,16 @@ def list_versions(connection: Connection, model: str) -> list[ModelVersion]:
     return read_versions(connection, query)
 
 
-def newest_of_stages(connection: Connection, model: str) -> list[ModelVersion]:
-    """The newest version of a model in each stage that any is in."""
-    newest = select(func.max(versions.c.number)).where(versions.c.model == model, LISTED).group_by(versions.c.stage)
-    query = select(versions).where(versions.c.model == model, LISTED, versions.c.number.in_(newest))
-    return read_versions(connection, query.order_by(versions.c.number))
+def newest_of_stages(connection: Connection, names: Sequence[str]) -> list[ModelVersion]:
+    """The newest version of each of these models in each stage that any is in."""
+    found: list[ModelVersion] = []
+    for some in tag_store.portions(names):
+        query = select(versions.c.model, func.max(versions.c.number).label("number"))
+        newest = query.where(versions.c.model.in_(some), LISTED).group_by(versions.c.model, versions.c.stage).subquery()
+        same = (newest.c.model == versions.c.model) & (newest.c.number == versions.c.number)
+        joined = select(versions).join(newest, same).where(LISTED).order_by(versions.c.model, versions.c.number)
+        found += read_versions(connection, joined)
+    return found
 
 
 def read_versions(connection: Connection, query: Any) -> list[ModelVersion]:
