@@ -23,13 +23,13 @@ from tidewheel.governance import Governance
 from tidewheel.loop import Loops
 from tidewheel.monitoring import Monitoring
 from tidewheel.pipelines import Pipelines
-from tidewheel.registry import Registry
+from tidewheel.registry import Registry, Webhooks
 from tidewheel.rollout import Rollouts
 from tidewheel.serving import Serving
 from tidewheel.storage import Blobs, KeyValue, Leases, Metadata, Tables, open_backend, sqlite_url
 from tidewheel.storage.predictions import PredictionLog
 from tidewheel.storage.upgrade import upgrade
-from tidewheel.tracking import Experiments, Tracking, Views
+from tidewheel.tracking import Artifacts, Experiments, LoggedModels, MultipartUploads, Tracking, Views
 
 OPENER = "tidewheel.app:open_platform"
 
@@ -52,9 +52,13 @@ class Platform:
         self.predictions = PredictionLog(home / "predictions", self.metadata, tables)
         self.data = Data(self.metadata, tables, blobs, self.clock)
         self.experiments = Experiments(self.metadata, self.clock)
+        self.artifacts = Artifacts(self.metadata, blobs, self.clock, versions=self._version_files)
+        self.uploads = MultipartUploads(self.metadata, blobs, self.artifacts, self.clock)
+        self.logged_models = LoggedModels(self.metadata, self.clock)
         self.tracking = Tracking(self.metadata, blobs, self.clock)
         self.views = Views(self.metadata, self.clock)
-        self.registry = Registry(self.metadata, blobs, self.clock)
+        self.registry = Registry(self.metadata, blobs, self.clock, source=self.artifacts)
+        self.webhooks = Webhooks(self.metadata, self.clock, settings)
         self.features = Features(self.metadata, self.data, online, blobs, self.clock)
         self.pipelines = Pipelines(self.metadata, blobs, self.tracking, self.clock, settings, home, opener=OPENER)
         self.serving = Serving(
@@ -81,6 +85,7 @@ class Platform:
     def close(self) -> None:
         """Leave the ambient rooms and close the database."""
         ambient.leave(self._token)
+        self.webhooks.close()
         self.pipelines.close()
         self.metadata.close()
 
@@ -91,6 +96,9 @@ class Platform:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _version_files(self, version_id: str) -> dict[str, str]:
+        return self.registry.version(version_id).files
 
     def _address(self, setting: str, scheme: str, folder: str) -> str:
         return self.settings.get(setting, str) or f"{scheme}://{self.home / folder}"

@@ -33,18 +33,21 @@ if TYPE_CHECKING:
     from tidewheel.loop import Loops
     from tidewheel.monitoring import Monitoring
     from tidewheel.pipelines import Pipelines
-    from tidewheel.registry import Registry
+    from tidewheel.registry import Registry, Webhooks
     from tidewheel.rollout import Rollouts
     from tidewheel.serving import Serving
-    from tidewheel.tracking import Experiments, Tracking, Views
+    from tidewheel.tracking import Artifacts, Experiments, LoggedModels, Tracking, Views
 
 ROOMS: dict[str, str] = {
     "data": "tidewheel.data:Data",
     "features": "tidewheel.features:Features",
     "experiments": "tidewheel.tracking:Experiments",
     "tracking": "tidewheel.tracking:Tracking",
+    "artifacts": "tidewheel.tracking:Artifacts",
+    "logged_models": "tidewheel.tracking:LoggedModels",
     "views": "tidewheel.tracking:Views",
     "registry": "tidewheel.registry:Registry",
+    "webhooks": "tidewheel.registry:Webhooks",
     "pipelines": "tidewheel.pipelines:Pipelines",
     "serving": "tidewheel.serving:Serving",
     "rollout": "tidewheel.rollout:Rollouts",
@@ -67,8 +70,11 @@ class RemotePlatform:
     features: Features
     experiments: Experiments
     tracking: Tracking
+    artifacts: Artifacts
+    logged_models: LoggedModels
     views: Views
     registry: Registry
+    webhooks: Webhooks
     pipelines: Pipelines
     serving: Serving
     rollout: Rollouts

@@ -46,6 +46,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("serving.max_body_bytes", 16 * 2**20, "Largest request body that a worker reads."),
     Setting("serving.idle_timeout_s", 75.0, "A connection without a request is closed after this long."),
     Setting("serving.drain_timeout_s", 10.0, "How long a worker finishes open requests after SIGTERM."),
+    Setting("registry.webhook_tries", 8, "How often an event is sent to a webhook before it is given up."),
+    Setting("registry.webhook_private_hosts", False, "Whether webhooks may be sent to private and loopback hosts."),
     Setting("controller.tick_ms", 200, "Pause between two rounds of the controller."),
     Setting(
         "controller.lease_s",
@@ -54,6 +56,12 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("pipelines.processes", 2, "Steps of one pipeline run that may run at once."),
     Setting("monitoring.sketch_s", 60, "Step in which monitors count traffic, in seconds; windows are multiples."),
+    Setting("tracking.capture", True, "Write down what it takes to reproduce each run of the SDK."),
+    Setting(
+        "tracking.spool_folder",
+        "",
+        "Where the SDK keeps what no server has yet; empty means the home folder, for a server ~/.cache/tidewheel/spool.",
+    ),
     Setting("costs.cpu_hour_usd", 0.04, "Price of one core for one hour, in US dollars."),
     Setting("costs.gpu_hour_usd", 2.5, "Price of one GPU for one hour, in US dollars."),
     Setting("costs.storage_gb_month_usd", 0.023, "Price of keeping 1 GB for 30 days, in US dollars."),

@@ -1,26 +1,54 @@
 """The model registry: immutable model versions, checked on every read, and the aliases that point at them.
 
-Verbs: `Registry.register | find | promote | rollback | verify | fetch | set_evaluation`, and `log_model` for code that
-trains. Owns `registry_models`, `registry_versions`, `registry_alias_holders`. Emits `registry.model.created`,
-`registry.version.registered`, `registry.version.promoted`, `registry.version.rolled_back`,
-`registry.version.evaluated`, `registry.alias.removed`. Reads no events.
+Verbs: `Registry.register | register_source | find | promote | rollback | search_models | search_versions | verify |
+trust`, by their files: registration, finding, aliases, stages, annotations, contents, deletion; `Webhooks`, which tells
+other programs what happened; and `log_model` for code that trains. Owns `registry_models`, `registry_versions`,
+`registry_alias_holders`, `registry_model_tags`, `registry_version_tags`, `registry_webhooks`. Emits
+`registry.model.created`, `registry.model.renamed`, `registry.model.described`, `registry.model.tagged`,
+`registry.model.untagged`, `registry.model.deleted`, `registry.version.registered`, `registry.version.promoted`,
+`registry.version.rolled_back`, `registry.version.evaluated`, `registry.version.staged`, `registry.version.described`,
+`registry.version.tagged`, `registry.version.untagged`, `registry.version.trusted`, `registry.version.deleted`,
+`registry.alias.removed`, `registry.webhook.created`, `registry.webhook.updated`, `registry.webhook.deleted`,
+`registry.webhook.gave_up`. Reads its own events, for webhooks.
 
-`Registry` and `log_model` are imported when first named: inference workers load models from here and need no
-database library.
+`Registry`, `Webhooks` and `log_model` are imported when first named: inference workers load models from here and need
+no database library.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from tidewheel.registry.gate import Gate, GateCase, Verdict
-from tidewheel.registry.records import Model, ModelVersion, Signature, Verification
+from tidewheel.registry.records import Model, ModelPage, ModelVersion, Signature, Verification, VersionPage
+from tidewheel.registry.webhook_records import Webhook, WebhookPage, WebhookTest
 
 if TYPE_CHECKING:
     from tidewheel.registry.logged_model import log_model
     from tidewheel.registry.service import Registry
+    from tidewheel.registry.webhooks import Webhooks
 
-__all__ = ["Gate", "GateCase", "Model", "ModelVersion", "Registry", "Signature", "Verdict", "Verification", "log_model"]
-_LATER = {"Registry": "tidewheel.registry.service", "log_model": "tidewheel.registry.logged_model"}
+__all__ = [
+    "Gate",
+    "GateCase",
+    "Model",
+    "ModelPage",
+    "ModelVersion",
+    "Registry",
+    "Signature",
+    "Verdict",
+    "Verification",
+    "VersionPage",
+    "Webhook",
+    "WebhookPage",
+    "WebhookTest",
+    "Webhooks",
+    "log_model",
+]
+_LATER = {
+    "Registry": "tidewheel.registry.service",
+    "Webhooks": "tidewheel.registry.webhooks",
+    "log_model": "tidewheel.registry.logged_model",
+}
 
 
 def __getattr__(name: str) -> Any:

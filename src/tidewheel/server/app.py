@@ -20,6 +20,7 @@ from tidewheel.server import answers, health, pages, routes
 from tidewheel.server.guard import is_loopback
 from tidewheel.server.limits import Limits, Traffic
 from tidewheel.server.mlflow.wire import MLflowWire
+from tidewheel.server.webhook_rounds import WebhookRounds
 
 if TYPE_CHECKING:
     from tidewheel.app import Platform
@@ -55,7 +56,10 @@ def build(platform: Platform, *, host: str = "127.0.0.1") -> FastAPI:
 
 @asynccontextmanager
 async def _life(app: FastAPI) -> AsyncIterator[None]:
-    """The page's recorder lives as long as the application serves."""
+    """The page's recorder and the rounds of webhooks live as long as the application serves."""
     app.state.live.recorder.start()
+    rounds = WebhookRounds(app.state.platform.webhooks)
+    rounds.start()
     yield
+    await run_in_threadpool(rounds.stop)
     await run_in_threadpool(app.state.live.recorder.stop)

@@ -1,6 +1,10 @@
-"""Registry over HTTP: the doors of its verbs."""
+"""Registry and webhooks over HTTP: the doors of their verbs."""
 
-from tidewheel.registry import Registry
+from fastapi import APIRouter
+
+from tidewheel.registry import Registry, Webhooks
 from tidewheel.server.doors import routes_of
 
-router = routes_of(Registry, lambda platform: platform.registry)
+router = APIRouter()
+router.include_router(routes_of(Registry, lambda platform: platform.registry))
+router.include_router(routes_of(Webhooks, lambda platform: platform.webhooks, name="webhooks"))

@@ -347,6 +347,26 @@ def upgrade() -> None:
     op.create_index("ix_registry_versions_run_id", "registry_versions", ["run_id"], unique=False)
     op.create_index("ix_registry_versions_updated_at_us", "registry_versions", ["updated_at_us"], unique=False)
     op.create_table(
+        "registry_webhooks",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("events", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("created_at_us", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at_us", sa.BigInteger(), nullable=False),
+        sa.Column("told_seq", sa.BigInteger(), nullable=False),
+        sa.Column("told_parts", sa.Integer(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("next_try_at_us", sa.BigInteger(), nullable=False),
+        sa.Column("last_error", sa.Text(), nullable=False),
+        sa.Column("claimed_by", sa.Text(), nullable=True),
+        sa.Column("claimed_until_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_webhooks")),
+    )
+    op.create_table(
         "rollout_decisions",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("rollout_id", sa.Text(), nullable=False),
@@ -613,6 +633,23 @@ def upgrade() -> None:
         sa.Column("value", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("run_id", "key", name=op.f("pk_tracking_tags")),
     )
+    op.create_table(
+        "tracking_upload_parts",
+        sa.Column("upload_id", sa.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("upload_id", "number", name=op.f("pk_tracking_upload_parts")),
+    )
+    op.create_table(
+        "tracking_uploads",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("parts", sa.Integer(), nullable=False),
+        sa.Column("created_at_us", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tracking_uploads")),
+    )
+    op.create_index(op.f("ix_tracking_uploads_created_at_us"), "tracking_uploads", ["created_at_us"], unique=False)
     op.create_table(
         "tracking_views",
         sa.Column("id", sa.Text(), nullable=False),
