@@ -3,14 +3,22 @@
 Verbs: `Tracking.start_run | log_batch | log_artifact | end_run | run | runs | compare`, and the SDK's `start_run`,
 `active_run`, `log_param(s)`, `log_metric(s)`, `set_tag(s)`, `log_artifact` for code that trains. Owns
 `tracking_experiments`, `tracking_runs`, `tracking_params`, `tracking_tags`, `tracking_metrics`,
-`tracking_metric_points`, `tracking_artifacts`, `tracking_views`. Emits `tracking.experiment.created`,
+`tracking_metric_points`, `tracking_artifacts`, `tracking_uploads`, `tracking_upload_parts`, `tracking_logged_models`,
+`tracking_logged_model_params`, `tracking_logged_model_tags`, `tracking_logged_model_metrics`, `tracking_run_models`,
+`tracking_views`. Emits `tracking.experiment.created`,
 `tracking.run.started`, `tracking.run.resumed`, `tracking.run.ended`, `tracking.run.described`, `tracking.run.deleted`,
-`tracking.run.restored`, `tracking.artifact.logged`, `tracking.view.saved`, `tracking.view.deleted`; metric points are
-measurements and leave no entry. Reads no events.
+`tracking.run.restored`, `tracking.artifact.logged`, `tracking.artifact.deleted`, `tracking.logged_model.created`,
+`tracking.logged_model.finalized`, `tracking.logged_model.described`, `tracking.logged_model.linked`,
+`tracking.logged_model.deleted`, `tracking.run.used_models`, `tracking.view.saved`, `tracking.view.deleted`; metric
+points are measurements and leave no entry. Reads no events.
 """
 
+from tidewheel.tracking.artifacts import Artifacts, StoredFile
 from tidewheel.tracking.experiments import Experiments
-from tidewheel.tracking.records import Artifact, Experiment, MetricPoint, Run, RunComparison
+from tidewheel.tracking.logged_model_records import LoggedModel, LoggedModelPage, ModelMetric
+from tidewheel.tracking.logged_models import LoggedModels
+from tidewheel.tracking.multipart import MultipartUploads
+from tidewheel.tracking.records import Artifact, Experiment, FileInfo, MetricPoint, Run, RunComparison
 from tidewheel.tracking.sdk import (
     ActiveRun,
     active_run,
@@ -30,14 +38,22 @@ from tidewheel.tracking.views import Views
 __all__ = [
     "ActiveRun",
     "Artifact",
+    "Artifacts",
     "Experiment",
     "ExperimentCounts",
     "Experiments",
+    "FileInfo",
+    "LoggedModel",
+    "LoggedModelPage",
+    "LoggedModels",
     "MetricPoint",
+    "ModelMetric",
+    "MultipartUploads",
     "Run",
     "RunComparison",
     "RunKeys",
     "SavedView",
+    "StoredFile",
     "Tracking",
     "Views",
     "active_run",
