@@ -93,7 +93,7 @@ def test_lightgbm_is_loaded_without_its_python_package(rides, tmp_path):
 @pytest.mark.parametrize("text", ["", "not a tree\n"])
 def test_a_file_that_is_no_booster_is_corrupt(tmp_path, text):
     (tmp_path / "model.txt").write_text(text)
-    with pytest.raises(Corrupt, match="LightGBM says"):
+    with pytest.raises(Corrupt, match="not LightGBM's text"):
         LightgbmPredictor(tmp_path / "model.txt")
 
 

@@ -50,6 +50,7 @@ class LightgbmPredictor:
         Raises:
             Corrupt: if the library cannot read it.
         """
+        _check_whole(path)
         self._library = _library()
         self._booster, self._single_row = c_void_p(), c_void_p()
         self._call("LGBM_BoosterCreateFromModelfile", str(path).encode(), byref(c_int()), byref(self._booster))
@@ -93,6 +94,22 @@ class LightgbmPredictor:
             self._library.LGBM_FastConfigFree(self._single_row)
         if getattr(self, "_booster", None):
             self._library.LGBM_BoosterFree(self._booster)
+
+
+def _check_whole(path: Path) -> None:
+    """The library ends the process where a tree is cut short; the head says how long each is."""
+    data = path.read_bytes()
+    head, found, _ = data.partition(b"\n\nTree=0")
+    begins, ends = len(head) + 2, data.find(b"\nend of trees")
+    sizes = head.rpartition(b"\ntree_sizes=")[2].split(b"\n")[0].split()
+    lengths = [int(size) for size in sizes if size.isdigit()]
+    treeless = not found and ends >= 0 and not sizes
+    if not data.startswith(b"tree\n") or (not treeless and begins + sum(lengths) != ends + 1):
+        raise Corrupt(
+            "The model file is cut short, or is not LightGBM's text: its trees are not as long as it says.",
+            where=str(path),
+            fix="Register the model again.",
+        )
 
 
 @functools.cache

@@ -1,8 +1,9 @@
 """scikit-learn estimators and pipelines, kept by skops: nothing but types that it knows, so loading runs no code.
 
-Trusted are the types that skops itself trusts, and the estimators of LightGBM and XGBoost, whose state is read by their
-own parsers. A model that holds any other type (a class or function of the project, say) does not fit: `python` keeps
-it, with trust. Which method answers is decided when the model is saved and stands in the MLmodel file beside it:
+Trusted are the types that skops itself trusts; trees, once `tree_bounds` has looked at them; a few classes within
+scikit-learn's estimators that are plain Python; and the estimators of LightGBM and XGBoost, whose state is read by
+their own parsers. A model that holds any other type (a class or function of the project, say) does not fit: `python`
+keeps it, with trust. Which method answers is decided when the model is saved and stands in the MLmodel file beside it:
 `predict_proba` where there is one, else `predict`. Of two classes the answer is the probability of the second, as
 LightGBM's is. skops writes memory addresses and times into its archive, so equal models differ in their bytes.
 """
@@ -18,19 +19,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidewheel.base.errors import Corrupt, InvalidInput, Unavailable
-from tidewheel.registry.formats import DoesNotFit, check_width, library_of, model_file
+from tidewheel.registry.formats import DoesNotFit, check_width, library_of, model_file, tree_bounds
 
 _FILE = "model.skops"
 _TRUSTED = (
+    *tree_bounds.TYPES,
     "collections.OrderedDict",
     "lightgbm.basic.Booster",
-    "lightgbm.sklearn.LGBMClassifier",
-    "lightgbm.sklearn.LGBMRanker",
-    "lightgbm.sklearn.LGBMRegressor",
+    *(f"lightgbm.sklearn.LGBM{kind}" for kind in ("Classifier", "Ranker", "Regressor")),
+    "sklearn._loss.loss.HalfTweedieLossIdentity",
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.gaussian_process._gpc._BinaryGaussianProcessClassifierLaplace",
+    *(f"sklearn.gaussian_process.kernels.{kind}" for kind in ("ConstantKernel", "Matern", "Product", "RBF", "Sum")),
+    "sklearn.gaussian_process.kernels.WhiteKernel",
+    "sklearn.multiclass._ConstantPredictor",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
     "xgboost.core.Booster",
-    "xgboost.sklearn.XGBClassifier",
-    "xgboost.sklearn.XGBRanker",
-    "xgboost.sklearn.XGBRegressor",
+    *(f"xgboost.sklearn.XGB{kind}" for kind in ("Classifier", "Ranker", "Regressor")),
 )
 _METHODS = ("predict_proba", "predict")
 
@@ -49,6 +56,7 @@ class SkopsEstimator:
         try:
             data = skops.dumps(model)
             unknown = _unknown(skops.get_untrusted_types(data=data))
+            tree_bounds.check_trees(model)
         except Exception as error:  # an object that skops cannot take apart: its errors share no base
             raise _does_not_fit(f"skops cannot keep it ({type(error).__name__}: {error})") from error
         if unknown:
@@ -60,10 +68,12 @@ class SkopsEstimator:
         try:
             unknown = _unknown(skops.get_untrusted_types(file=file))
             if not unknown:
-                return SkopsPredictor(skops.load(file, trusted=list(_TRUSTED)), _recorded_method(folder))
+                model = skops.load(file, trusted=list(_TRUSTED))
+                tree_bounds.check_trees(model)
+                return SkopsPredictor(model, _recorded_method(folder))
         except ImportError as error:
             raise Unavailable(f"The model needs a library that is not installed here: {error}.") from error
-        except InvalidInput:
+        except (Corrupt, InvalidInput):
             raise
         except Exception as error:  # a damaged archive fails in any of a dozen ways
             raise Corrupt(f"skops cannot read the model: {type(error).__name__}: {error}", where=str(file)) from error

@@ -11,11 +11,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tidewheel.base.errors import InvalidInput
-from tidewheel.registry.formats import Predictor, library_of, model_file
+from tidewheel.base.errors import Corrupt, InvalidInput
+from tidewheel.registry.formats import Predictor, library_of, model_file, ubjson
 from tidewheel.registry.formats.xgboost_library import XgboostLibraryBooster
 
 FILES = ("model.ubj", "model.json")
@@ -48,7 +49,9 @@ class XgboostBooster:
         booster.save_model(folder / FILES[0])
 
     def load(self, folder: Path) -> Predictor:
-        booster = XgboostLibraryBooster(model_file(folder, FILES))
+        path = model_file(folder, FILES)
+        _check_whole(path)
+        booster = XgboostLibraryBooster(path)
         method = METHODS.get(_model_class(folder), "values")
         best = booster.attribute("best_iteration") if method != "values" else None
         if best is not None:
@@ -81,6 +84,20 @@ def _booster_of(model: Any) -> Any:
     booster = model.get_booster()
     best = booster.attr("best_iteration")
     return booster[: int(best) + 1] if best is not None else booster
+
+
+def _check_whole(path: Path) -> None:
+    """XGBoost's reader may hang on a file that was cut short."""
+    data = path.read_bytes()
+    if path.suffix == ".ubj":
+        ubjson.check_whole(data)
+        return
+    try:
+        msgspec.json.decode(data, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Corrupt(
+            f"The model file is not JSON: {error}.", where=str(path), fix="Register the model again."
+        ) from None
 
 
 def _model_class(folder: Path) -> str:
