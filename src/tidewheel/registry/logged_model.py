@@ -16,7 +16,9 @@ import numpy as np
 
 from tidewheel.base import ambient
 from tidewheel.base.errors import InvalidInput
-from tidewheel.registry.formats import Predictor, saving_format
+from tidewheel.registry.formats import DoesNotFit, Format, Predictor, open_format, saving_format
+from tidewheel.registry.mlmodel_writing import write_mlmodel
+from tidewheel.registry.packaging_facts import environment, measure
 from tidewheel.registry.records import ModelVersion, Signature
 from tidewheel.registry.reference import build_reference, sample_rows
 from tidewheel.registry.service import Registry
@@ -24,6 +26,17 @@ from tidewheel.registry.service import Registry
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
+
+
+_SAMPLE_ROWS = 100
+_LIBRARIES = {
+    "lightgbm": ("lightgbm", "numpy"),
+    "xgboost": ("xgboost", "numpy"),
+    "onnx": ("onnxruntime", "numpy"),
+    "skops": ("scikit-learn", "skops", "numpy"),
+    "safetensors": ("torch", "safetensors", "numpy"),
+    "python": ("cloudpickle", "numpy"),
+}
 
 
 class HasFeatures(Protocol):
@@ -57,11 +70,13 @@ def log_model(
     inputs: Sequence[str] | None = None,
     metrics: Mapping[str, float] | None = None,
     trust: bool = False,
+    sample: pa.Table | None = None,
 ) -> ModelVersion:
     """Register a trained model as the next version of `name`, under the active run.
 
     Args:
-        model: A LightGBM booster, an ONNX model, or any object with `predict` (then `trust=True` is needed).
+        model: A LightGBM or XGBoost booster, a scikit-learn estimator, an ONNX model, a PyTorch module, or any object
+            with `predict` (then `trust=True` is needed).
         name: The model's name, as in ``models:/surge@champion``.
         features: The feature set that it was trained on; its hash is pinned in the version.
         outputs: A name for each output, as in ``["p_accept"]``.
@@ -69,28 +84,72 @@ def log_model(
         inputs: The names of the inputs where there is no feature set.
         metrics: Figures to show beside the version.
         trust: Your word that a model which runs code on load may be loaded; your name is kept with it.
+        sample: An input to keep beside the version, at most 100 rows of it; else the first of `rows`.
     """
     input_names = list(features.names if features is not None else inputs or ())
     if not input_names:
         raise InvalidInput("log_model needs to know the model's inputs.", fix="Pass features=… or inputs=[…].")
-    found = saving_format(model)
+    _check_order(model, input_names)
     with tempfile.TemporaryDirectory() as scratch:
-        found.save(model, Path(scratch))
-        sample = _Sample.of(rows, features, input_names)
-        answers = _checked_answers(found.load(Path(scratch)), sample)
+        folder = Path(scratch)
+        found = _save(model, folder, trust)
+        tried = _Sample.of(rows, features, input_names)
+        predictor, measured = measure(lambda: found.load(folder), tried.matrix)
+        answers = _checked_answers(predictor, tried)
         output_names = _name_outputs(outputs, answers.shape[1])
+        signature = Signature.of(input_names, output_names)
+        trained_in = environment(_LIBRARIES.get(found.name, ()))
+        write_mlmodel(folder, found.name, signature, trained_in["packages"], getattr(predictor, "method", None))
         return ambient.current(Registry).register(
             name,
             format=found.name,
-            folder=Path(scratch),
-            signature=Signature.of(input_names, output_names),
+            folder=folder,
+            signature=signature,
+            sample=_sample_table(sample, tried) if sample is not None or rows is not None else None,
+            environment=trained_in,
+            measured=measured,
             run_id=ambient.active_run.get(),
             feature_set=(features.name, features.hash) if features is not None else None,
             commits=tuple(rows.commits) if rows is not None else (),
             metrics=metrics,
-            reference=sample.reference(answers, output_names) if rows is not None else None,
+            reference=tried.reference(answers, output_names) if rows is not None else None,
             trust=trust,
         )
+
+
+def _save(model: Any, folder: Path, trust: bool) -> Format:
+    """Keep the model in the safest format that holds it; only with trust in one that executes code."""
+    found = saving_format(model)
+    try:
+        found.save(model, folder)
+    except DoesNotFit:
+        python = open_format("python")
+        if not trust or not python.takes(model):
+            raise
+        python.save(model, folder)
+        return python
+    return found
+
+
+def _check_order(model: Any, names: list[str]) -> None:
+    """A model that knows its features by these very names, in another order, would be asked with them mixed up."""
+    for attribute in ("feature_names_in_", "feature_names", "feature_name"):
+        known = getattr(model, attribute, None)
+        known = known() if callable(known) else known
+        if known is not None and set(known) == set(names) and list(known) != names:
+            raise InvalidInput(
+                f"The model was trained on {list(known)[:10]}, and its inputs are given as {names[:10]}.",
+                fix="Name the inputs in the order that the model was trained on.",
+            )
+
+
+def _sample_table(given: pa.Table | None, tried: _Sample) -> pa.Table:
+    """The first rows of what was given, or of the rows that the model was tried on."""
+    import pyarrow as pa
+
+    if given is not None:
+        return given.slice(0, _SAMPLE_ROWS)
+    return pa.table({name: tried.matrix[:_SAMPLE_ROWS, place] for place, name in enumerate(tried.names)})
 
 
 @dataclass(frozen=True, slots=True)

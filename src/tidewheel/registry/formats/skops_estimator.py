@@ -22,7 +22,7 @@ from tidewheel.base.errors import Corrupt, InvalidInput, Unavailable
 from tidewheel.registry.formats import DoesNotFit, check_width, library_of, model_file, tree_bounds
 
 _FILE = "model.skops"
-_TRUSTED = (
+TRUSTED = (
     *tree_bounds.TYPES,
     "collections.OrderedDict",
     "lightgbm.basic.Booster",
@@ -68,7 +68,7 @@ class SkopsEstimator:
         try:
             unknown = _unknown(skops.get_untrusted_types(file=file))
             if not unknown:
-                model = skops.load(file, trusted=list(_TRUSTED))
+                model = skops.load(file, trusted=list(TRUSTED))
                 tree_bounds.check_trees(model)
                 return SkopsPredictor(model, _recorded_method(folder))
         except ImportError as error:
@@ -157,7 +157,7 @@ def _use_one_core(model: Any) -> None:
 
 
 def _unknown(untrusted: list[str]) -> list[str]:
-    return sorted(set(untrusted) - set(_TRUSTED))
+    return sorted(set(untrusted) - set(TRUSTED))
 
 
 def _does_not_fit(why: str) -> DoesNotFit:
