@@ -30,6 +30,7 @@ from tidewheel.storage import Blobs, KeyValue, Leases, Metadata, Tables, open_ba
 from tidewheel.storage.predictions import PredictionLog
 from tidewheel.storage.upgrade import upgrade
 from tidewheel.tracking import Artifacts, Experiments, LoggedModels, MultipartUploads, Tracking, Views
+from tidewheel.tracking.sdk import close_sdk, spool_folder
 
 OPENER = "tidewheel.app:open_platform"
 
@@ -56,6 +57,7 @@ class Platform:
         self.uploads = MultipartUploads(self.metadata, blobs, self.artifacts, self.clock)
         self.logged_models = LoggedModels(self.metadata, self.clock)
         self.tracking = Tracking(self.metadata, blobs, self.clock)
+        self.tracking.spool_folder = spool_folder(settings, home / "spool", str(home))
         self.views = Views(self.metadata, self.clock)
         self.registry = Registry(self.metadata, blobs, self.clock, source=self.artifacts)
         self.webhooks = Webhooks(self.metadata, self.clock, settings)
@@ -84,6 +86,7 @@ class Platform:
 
     def close(self) -> None:
         """Leave the ambient rooms and close the database."""
+        close_sdk(self.tracking)
         ambient.leave(self._token)
         self.webhooks.close()
         self.pipelines.close()

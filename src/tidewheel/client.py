@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime
 from importlib import import_module
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, BinaryIO, get_type_hints
 from urllib.parse import quote
 
 import httpx
 import msgspec
 
-from tidewheel.base import errors
+from tidewheel.base import ambient, errors
 from tidewheel.base.doors import Door
 from tidewheel.base.errors import InvalidInput, TidewheelError, Unavailable
+from tidewheel.base.hashing import hash_bytes
+from tidewheel.base.settings import Settings, home_folder
 from tidewheel.base.wire import from_json, to_json
 
 if TYPE_CHECKING:
@@ -57,6 +62,8 @@ ROOMS: dict[str, str] = {
     "delivery": "tidewheel.delivery:Delivery",
     "loop": "tidewheel.loop:Loops",
 }
+CONNECT_TIMEOUT_S = 5.0
+_HOME_OPENER = "tidewheel.app:open_platform"  # beside this one, so named and not imported
 _PATH_NAME = re.compile(r"{(\w+)(?::(\w+))?}")
 _ERRORS = {
     kind.code: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, TidewheelError)
@@ -84,20 +91,35 @@ class RemotePlatform:
     delivery: Delivery
     loop: Loops
 
-    def __init__(self, http: httpx.Client) -> None:
+    def __init__(self, http: Connection) -> None:
         self._http = http
+        self._token = ambient.enter_lookup(self._room_of)
 
     def __getattr__(self, name: str) -> Any:
         if name not in ROOMS:
             raise AttributeError(name)
         module, _, room = ROOMS[name].partition(":")
-        remote = RemoteRoom(getattr(import_module(module), room), self._http)
+        made = RemoteTracking if name == "tracking" else RemoteRoom
+        remote = made(getattr(import_module(module), room), self._http)
         setattr(self, name, remote)
         return remote
 
     def close(self) -> None:
-        """Close the connections."""
+        """Deliver what the SDK took for this platform, and close the connections."""
+        if "tracking" in vars(self):
+            from tidewheel.tracking.sdk import close_sdk
+
+            close_sdk(self.tracking)
+        ambient.leave(self._token)
         self._http.close()
+
+    def _room_of(self, kind: type) -> Any:
+        """The room that stands in for a class, for code that asks for the platform that is open."""
+        place = kind.__module__.split(".")[1]
+        for name, address in ROOMS.items():
+            if address == f"tidewheel.{place}:{kind.__name__}":
+                return getattr(self, name)
+        return None
 
     def __enter__(self) -> RemotePlatform:
         return self
@@ -111,7 +133,7 @@ class RemotePlatform:
 class RemoteRoom:
     """One room behind HTTP: each verb with a door is a call."""
 
-    def __init__(self, room: type, http: httpx.Client) -> None:
+    def __init__(self, room: type, http: Connection) -> None:
         self._room = room
         self._http = http
 
@@ -129,8 +151,89 @@ class RemoteRoom:
         return call
 
 
+class RemoteTracking(RemoteRoom):
+    """Tracking behind HTTP: artifacts are streams, which no door of JSON carries, and the SDK needs a spool."""
+
+    def __init__(self, room: type, http: Connection) -> None:
+        from tidewheel.tracking.sdk import spool_folder
+
+        super().__init__(room, http)
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tidewheel" / "spool"
+        named = hash_bytes(http.url.encode())[:16]
+        self.spool_folder = spool_folder(Settings(), cache / named, http.url)
+        self.clock = None
+
+    def log_artifact(self, run_id: str, source: Path | bytes, path: str | None = None) -> None:
+        """Keep a file, a folder's files, or bytes with a run; files are sent in pieces, however long."""
+        if isinstance(source, bytes):
+            if path is None:
+                raise InvalidInput("Bytes have no name of their own.", fix="Pass path=…")
+            self._put(run_id, path, source)
+            return
+        root = path or source.resolve().name
+        for file in [source] if source.is_file() else sorted(item for item in source.rglob("*") if item.is_file()):
+            name = root if file == source else f"{root}/{file.relative_to(source).as_posix()}"
+            with file.open("rb") as content:
+                self._put(run_id, name, content)
+
+    def fetch_artifact(self, run_id: str, path: str, target: Path) -> Path:
+        """Write an artifact to `target`."""
+        part = target.with_name(f"{target.name}.part")
+        with self._http.stream("GET", self._address(run_id, path)) as answer, part.open("wb") as file:
+            if not answer.is_success:
+                answer.read()
+                raise _error(answer, self._http.url)
+            for piece in answer.iter_bytes():
+                file.write(piece)
+        return part.replace(target)
+
+    def _put(self, run_id: str, path: str, content: bytes | BinaryIO) -> None:
+        _send(self._http, "PUT", self._address(run_id, path), params=None, content=content)
+
+    def _address(self, run_id: str, path: str) -> str:
+        uri: str = self.run(run_id).artifact_uri
+        scheme, _, root = uri.partition(":")
+        if scheme != "mlflow-artifacts":
+            raise InvalidInput(f"The artifacts of the run {run_id} are kept elsewhere, at {uri}.")
+        return f"/api/2.0/mlflow-artifacts/artifacts/{quote(root.strip('/') + '/' + path)}"
+
+
+class Connection:
+    """The connections to one server; a forked child makes its own, since two processes cannot share one."""
+
+    def __init__(self, url: str, headers: dict[str, str], timeout_s: float) -> None:
+        self.url = url
+        self._headers = headers
+        self._timeout_s = timeout_s
+        self._open()
+
+    def _open(self) -> None:
+        timeout = httpx.Timeout(self._timeout_s, connect=min(self._timeout_s, CONNECT_TIMEOUT_S))
+        self._client = httpx.Client(base_url=self.url, headers=self._headers, timeout=timeout)
+        self._process = os.getpid()
+
+    @property
+    def client(self) -> httpx.Client:
+        """This process's."""
+        if self._process != os.getpid():
+            self._open()
+        return self._client
+
+    def request(self, verb: str, path: str, **given: Any) -> httpx.Response:
+        """One request and its whole answer."""
+        return self.client.request(verb, path, **given)
+
+    def stream(self, verb: str, path: str) -> AbstractContextManager[httpx.Response]:
+        """One request, whose answer is read in pieces."""
+        return self.client.stream(verb, path)
+
+    def close(self) -> None:
+        """Close them."""
+        self._client.close()
+
+
 def connect(url: str, token: str | None = None, *, timeout_s: float = 30.0) -> RemotePlatform:
-    """The platform whose control plane answers at `url`.
+    """The platform whose control plane answers at `url`; it is the one that `tw.start_run` and handles now mean.
 
     Args:
         url: its address, as in ``http://127.0.0.1:7600``.
@@ -140,10 +243,23 @@ def connect(url: str, token: str | None = None, *, timeout_s: float = 30.0) -> R
     if not url.startswith(("http://", "https://")):
         raise InvalidInput(f"{url!r} is not an HTTP address.", fix="As in http://127.0.0.1:7600.")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return RemotePlatform(httpx.Client(base_url=url.rstrip("/"), headers=headers, timeout=timeout_s))
+    return RemotePlatform(Connection(url.rstrip("/"), headers, timeout_s))
 
 
-def _call(http: httpx.Client, method: Callable[..., Any], note: Door, *args: Any, **kwargs: Any) -> Any:
+def open_as_environment_says() -> None:
+    """Open what `TIDEWHEEL_URL` (with `TIDEWHEEL_TOKEN`), else `TIDEWHEEL_HOME`, else an install in ./.tidewheel means.
+
+    Nothing is opened where nothing is meant.
+    """
+    url = os.environ.get("TIDEWHEEL_URL")
+    if url:
+        connect(url, os.environ.get("TIDEWHEEL_TOKEN"))
+    elif os.environ.get("TIDEWHEEL_HOME") or (home_folder() / "metadata.db").exists():
+        module, _, opener = _HOME_OPENER.partition(":")
+        getattr(import_module(module), opener)()
+
+
+def _call(http: Connection, method: Callable[..., Any], note: Door, *args: Any, **kwargs: Any) -> Any:
     """Send one verb's arguments through its door and give back what it returned there."""
     bound = inspect.signature(method).bind(None, *args, **kwargs)
     given = dict(list(bound.arguments.items())[1:])
@@ -162,19 +278,20 @@ def _call(http: httpx.Client, method: Callable[..., Any], note: Door, *args: Any
     return from_json(answer.content, returns)
 
 
-def _send(http: httpx.Client, verb: str, path: str, *, params: Any, content: bytes | None) -> httpx.Response:
-    headers = {"Content-Type": "application/json"} if content is not None else {}
+def _send(http: Connection, verb: str, path: str, *, params: Any, content: bytes | BinaryIO | None) -> httpx.Response:
+    plain = content is None or verb == "PUT"
+    headers = {} if plain else {"Content-Type": "application/json"}
     try:
         answer = http.request(verb, path, params=params, content=content, headers=headers)
     except httpx.HTTPError as error:
         raise Unavailable(
             f"The control plane did not answer: {error or type(error).__name__}.",
-            where=str(http.base_url),
+            where=http.url,
             fix="Is it running? `tidewheel up` or `tidewheel server` starts it.",
         ) from None
     if answer.is_success:
         return answer
-    raise _error(answer, str(http.base_url))
+    raise _error(answer, http.url)
 
 
 def _error(answer: httpx.Response, where: str) -> TidewheelError:

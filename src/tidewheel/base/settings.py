@@ -60,7 +60,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "tracking.spool_folder",
         "",
-        "Where the SDK keeps what no server has yet; empty means the home folder, for a server ~/.cache/tidewheel/spool.",
+        "Where the SDK keeps what no server has yet; empty: in the home folder, for a server in ~/.cache/tidewheel.",
     ),
     Setting("costs.cpu_hour_usd", 0.04, "Price of one core for one hour, in US dollars."),
     Setting("costs.gpu_hour_usd", 2.5, "Price of one GPU for one hour, in US dollars."),

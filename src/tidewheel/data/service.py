@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tidewheel.base import ambient
 from tidewheel.base.clock import Clock, pinned_as_of
 from tidewheel.base.doors import door
 from tidewheel.base.errors import InvalidInput, NotFound
@@ -93,6 +94,7 @@ class Data:
         """
         dataset, ref = split_ref(name, ref)
         number = self._number(dataset, ref, at)
+        ambient.tell_read("data", dataset, str(number))
         return self._tables.read(dataset, version=number, columns=columns, since=since, until=until)
 
     def resolve(self, name: str, ref: Ref = None, *, at: datetime | None = None) -> Commit:

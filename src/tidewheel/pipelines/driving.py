@@ -25,7 +25,7 @@ from tidewheel.pipelines.steps import execution as current_execution
 from tidewheel.pipelines.values import dump
 from tidewheel.registry import ModelVersion
 from tidewheel.storage import Blobs, Lease, Leases, Metadata, acting
-from tidewheel.tracking import Tracking
+from tidewheel.tracking import Tracking, flush
 from tidewheel.tracking.records import EndStatus
 
 LEASE_S = 5.0
@@ -75,7 +75,9 @@ class RunDriver:
         execution = Execution(journal, self.blobs, executor, self.processes, lambda: self._beat(run, lease))
         token = current_execution.set(execution)
         try:
-            return execution.finish(pipeline.function(**run.params))
+            value = execution.finish(pipeline.function(**run.params))
+            flush()
+            return value
         finally:
             current_execution.reset(token)
             execution.close()

@@ -22,6 +22,7 @@ from tidewheel.pipelines.step_journal import StepJournal
 from tidewheel.pipelines.steps import Step
 from tidewheel.pipelines.values import ResultOf, dump, map_leaves, undump, value_hash
 from tidewheel.storage import Blobs
+from tidewheel.tracking import flush
 
 _MAX_TRACE = 20_000
 
@@ -33,6 +34,7 @@ def execute_step(step_run: StepRun, project: Path, blobs: Blobs, journal: StepJo
         project_module(project)
         function, args, kwargs = _load_call(step_run, blobs)
         value = function(*args, **kwargs)
+        flush()  # a step has not succeeded before what it logged is written
         data = dump(value, f"What step {step_run.key} returned")
         result = {"result_digest": blobs.put(data), "result_hash": value_hash(value)}
     except Exception as error:  # a step may raise anything

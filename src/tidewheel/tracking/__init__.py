@@ -14,6 +14,7 @@ points are measurements and leave no entry. Reads no events.
 """
 
 from tidewheel.tracking.artifacts import Artifacts, StoredFile
+from tidewheel.tracking.capture import seed
 from tidewheel.tracking.experiments import Experiments
 from tidewheel.tracking.logged_model_records import LoggedModel, LoggedModelPage, ModelMetric
 from tidewheel.tracking.logged_models import LoggedModels
@@ -22,11 +23,17 @@ from tidewheel.tracking.records import Artifact, Experiment, FileInfo, MetricPoi
 from tidewheel.tracking.sdk import (
     ActiveRun,
     active_run,
+    flush,
     log_artifact,
+    log_dict,
+    log_figure,
+    log_input,
     log_metric,
     log_metrics,
     log_param,
     log_params,
+    log_table,
+    log_text,
     set_tag,
     set_tags,
     start_run,
@@ -57,11 +64,18 @@ __all__ = [
     "Tracking",
     "Views",
     "active_run",
+    "flush",
     "log_artifact",
+    "log_dict",
+    "log_figure",
+    "log_input",
     "log_metric",
     "log_metrics",
     "log_param",
     "log_params",
+    "log_table",
+    "log_text",
+    "seed",
     "set_tag",
     "set_tags",
     "start_run",

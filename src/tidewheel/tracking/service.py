@@ -43,6 +43,7 @@ class Tracking:
         self._metadata = metadata
         self._artifacts = Artifacts(metadata, blobs, clock)
         self._clock = clock
+        self.spool_folder: Path | None = None  # where the SDK keeps what is not delivered yet; app.py says
 
     @property
     def clock(self) -> Clock:
