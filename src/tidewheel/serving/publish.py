@@ -128,6 +128,8 @@ class Publisher:
             trusted_by=version.trusted_by,
             inputs=list(version.signature.input_names),
             outputs=list(version.signature.output_names),
+            dtypes=[dtype for _, dtype in version.signature.inputs],
+            optional=list(version.signature.optional),
             plan_digest=self._keep_plan(version.feature_set_hash) if version.feature_set_hash else None,
             sample_rows=self._keep_sample(version, partial / "sample.npy"),
         )

@@ -17,7 +17,10 @@ from tidewheel.serving.records import RoutingUnit
 
 
 class SnapshotVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker must know to load a version; `plan_digest` is that of its feature plan, if it has features."""
+    """What a worker must know to load a version; `plan_digest` is that of its feature plan, if it has features.
+
+    `dtypes` are those of `inputs`, in order (none = all float64); `optional` names inputs that a request may leave out.
+    """
 
     id: str
     model: str
@@ -27,6 +30,8 @@ class SnapshotVersion(msgspec.Struct, frozen=True, kw_only=True):
     trusted_by: str | None
     inputs: list[str]
     outputs: list[str]
+    dtypes: list[str] = []
+    optional: list[str] = []
     plan_digest: str | None = None
     sample_rows: int = 0
 

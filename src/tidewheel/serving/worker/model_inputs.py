@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidewheel.base.errors import InvalidInput
+from tidewheel.serving.signature import check_whole
 from tidewheel.serving.worker.inference_codec import MAX_ROWS, Tensor
 from tidewheel.serving.worker.runtime import LoadedVersion, Plan
 
@@ -68,7 +69,7 @@ def rows_of(version: LoadedVersion, inputs: Inputs, store: Any, at_us: Instants)
         rows = whole.numbers()
         if rows.ndim == 1 and version.width == 1:
             rows = rows.reshape(-1, 1)
-        if rows.ndim != 2 or rows.shape[1] != version.width:
+        if rows.ndim != 2 or (rows.shape[1] != version.width and not version.unsigned):
             raise InvalidInput(
                 f"The input 'features' has shape {list(rows.shape)}, and the model takes {version.width} features.",
                 fix=f"Give [rows, {version.width}] with, in this order: {', '.join(version.names)}.",
@@ -78,13 +79,23 @@ def rows_of(version: LoadedVersion, inputs: Inputs, store: Any, at_us: Instants)
     for name, keys in entities.items():
         if len(keys) != len(rows):
             raise InvalidInput(f"The input {name!r} has {len(keys)} rows where others have {len(rows)}.")
+    if version.whole:
+        check_whole(version.whole, rows)
     return rows, entities
 
 
 def _assembled(
     version: LoadedVersion, inputs: Inputs, entities: dict[str, list[str]], store: Any, at_us: Instants
 ) -> Rows:
+    if version.unsigned:
+        raise InvalidInput(
+            "The version was registered without a signature, so its columns have no names.",
+            fix="Send one input 'features' of shape [rows, columns], or register it with a signature.",
+        )
     named = {name: _column(inputs[name]) for name in version.columns if name in inputs}
+    if named and version.optional and version.plan is None:
+        absent = version.optional - named.keys()
+        named |= {name: np.full(len(next(iter(named.values()))), np.nan) for name in absent}
     if len(named) == version.width:
         count = _same_length({name: len(column) for name, column in named.items()})
         rows = np.empty((count, version.width))

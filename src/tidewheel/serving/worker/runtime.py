@@ -17,6 +17,7 @@ from tidewheel.base.errors import Corrupt, InvalidInput
 from tidewheel.base.hashing import hash_bytes
 from tidewheel.registry.formats import Predictor
 from tidewheel.registry.load import load_predictor
+from tidewheel.serving.signature import whole_columns
 from tidewheel.serving.snapshot import ServingFolder, SnapshotVersion
 
 
@@ -53,9 +54,12 @@ class LoadedVersion:
         "model",
         "names",
         "number",
+        "optional",
         "outputs",
         "plan",
         "predictor",
+        "unsigned",
+        "whole",
         "width",
     )
 
@@ -67,7 +71,10 @@ class LoadedVersion:
         self.names = spec.inputs
         self.width = len(spec.inputs)
         self.columns = {name: column for column, name in enumerate(spec.inputs)}
-        self.outputs = spec.outputs
+        self.outputs = spec.outputs or ["output"]
+        self.optional = frozenset(spec.optional)
+        self.unsigned = not spec.inputs
+        self.whole = whole_columns(spec.inputs, spec.dtypes)
         self.plan = plan
         self.predictor = predictor
         looked_up = () if plan is None else (*plan.entities, *plan.request)
@@ -124,6 +131,8 @@ def _load_plan(path: Path, digest: str) -> Plan:
 
 def _samples(path: Path, spec: SnapshotVersion) -> list[NDArray[np.float64]]:
     """Rows to warm up with: all of the sample, then its first row alone, as single rows often take another path."""
+    if not spec.inputs:  # nobody said what it takes, so there is nothing to ask it with
+        return []
     if spec.sample_rows == 0:
         return [np.zeros((1, len(spec.inputs)))]
     try:
