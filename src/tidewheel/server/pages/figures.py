@@ -91,3 +91,22 @@ def timed(text: str) -> Markup:
 def moment(at: datetime) -> Markup:
     """A `<time>` that `live.js` puts into the reader's zone, with UTC on hover."""
     return Markup('<time datetime="{}" title="{}">{}</time>').format(iso(at), utc(at), utc(at))
+
+
+def measured(value: float) -> str:
+    """A metric's value: five significant digits, and by name what is no number: ``0.48317``, ``1.2e-07``, ``NaN``."""
+    if not math.isfinite(value):
+        return "NaN" if value != value else "∞" if value > 0 else f"{_MINUS}∞"
+    if value == int(value) and abs(value) < 1e7:
+        return f"{value:,.0f}".replace("-", _MINUS)
+    return f"{value:.5g}".replace("-", _MINUS)
+
+
+def size(value: int) -> str:
+    """Bytes in the unit that suits them: ``312 B``, ``4.2 kB``, ``1.8 GB``."""
+    amount, unit = float(value), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if amount < 1000 or unit == "TB":
+            break
+        amount /= 1000
+    return f"{amount:.3g}\N{NO-BREAK SPACE}{unit}" if unit != "B" else f"{value}\N{NO-BREAK SPACE}B"

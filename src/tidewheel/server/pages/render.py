@@ -61,7 +61,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    written = ("figure", "count", "percent", "change", "milliseconds", "plain", "iso", "utc", "moment", "timed")
+    written = ["figure", "count", "percent", "change", "milliseconds", "plain", "iso", "utc", "moment", "timed"]
+    written += ["measured", "size"]
     environment.filters.update({name: getattr(figures, name) for name in written})
     drawn = {kind.__name__: kind for kind in (drawings.interval, drawings.evidence, drawings.lanes, drawings.plot)}
     environment.globals.update(drawn, asset=asset, lane_names=drawings.LANES)

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from tidewheel.base.errors import InvalidInput, NotAllowed, NotFound, Unauthenticated
 from tidewheel.server.guard import COOKIE, caller_of
+from tidewheel.server.pages import tracking_routes
 from tidewheel.server.pages.assets import assets
 from tidewheel.server.pages.live import LiveViews
 from tidewheel.server.pages.reference import reference
@@ -25,6 +26,7 @@ def install(app: FastAPI) -> None:
     """Add the pages to the application."""
     app.state.live = LiveViews(app.state.platform)
     app.include_router(router)
+    app.include_router(tracking_routes.router)
 
 
 @router.get("/")

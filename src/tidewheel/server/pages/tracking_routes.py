@@ -1,0 +1,62 @@
+"""The addresses of tracking's pages: experiments, their runs, one run, runs side by side, charts, artifacts.
+
+Reading is all they do but for saved views, whose forms go through `forms.py`.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from tidewheel.server.pages.experiments import experiments_view
+from tidewheel.server.pages.forms import form_of
+from tidewheel.server.pages.page_route import PageRoute, html, kept
+from tidewheel.server.pages.render import document
+from tidewheel.server.pages.run_search import RunQuery, query_of
+from tidewheel.server.pages.run_table import run_table_view
+from tidewheel.storage.journal import acting
+
+router = APIRouter(include_in_schema=False, route_class=PageRoute)
+
+
+@router.get("/experiments")
+def experiments(request: Request, search: str = "", deleted: bool = False) -> Response:
+    """All experiments."""
+    view = experiments_view(request.app.state.platform, search.strip(), deleted)
+    return html(document("experiments.html", here="experiments", view=view))
+
+
+@router.get("/experiments/{experiment_id}")
+def run_table(request: Request, experiment_id: str) -> Response:
+    """An experiment's runs."""
+    view = run_table_view(request.app.state.platform, experiment_id, RunQuery.of(request.query_params))
+    return kept(request, document("run_table.html", here="experiments", up="../", view=view), "text/html")
+
+
+@router.post("/experiments/{experiment_id}/views")
+async def save_view(request: Request, experiment_id: str) -> Response:
+    """Keep the table as it is shown under a name."""
+    caller, form = await form_of(request)
+    query = RunQuery.of(form)
+
+    def save() -> str:
+        with acting(actor=caller.name):
+            view = request.app.state.platform.views.save(
+                experiment_id, form.get("name", ""), query.filter, query.order, query.columns, query.stage
+            )
+        return f"../{experiment_id}{query_of(view).address()}"
+
+    return Response(status_code=303, headers={"Location": await run_in_threadpool(save)})
+
+
+@router.post("/experiments/{experiment_id}/views/{view_id}/delete")
+async def delete_view(request: Request, experiment_id: str, view_id: str) -> Response:
+    """Forget a saved view."""
+    caller, _ = await form_of(request)
+
+    def delete() -> None:
+        with acting(actor=caller.name):
+            request.app.state.platform.views.delete(view_id)
+
+    await run_in_threadpool(delete)
+    return Response(status_code=303, headers={"Location": f"../../../{experiment_id}"})
