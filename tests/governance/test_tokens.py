@@ -1,5 +1,7 @@
 """Tokens: shown once, kept hashed, good until they expire or are revoked."""
 
+import time
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -7,6 +9,7 @@ from sqlalchemy import text
 from tests.governance.conftest import Archive
 
 from tidewheel.base.errors import InvalidInput, NotFound, Unauthenticated
+from tidewheel.governance import Governance
 
 
 def test_a_secret_names_its_principal(archive: Archive) -> None:
@@ -75,3 +78,20 @@ def test_a_token_needs_a_name_and_a_known_role(archive: Archive, name: str, role
 def test_a_token_does_not_expire_beyond_the_calendar(archive: Archive, expires_in: str) -> None:
     with pytest.raises(InvalidInput):
         archive.governance.create_token("ci", expires_in=expires_in)
+
+
+def test_what_another_process_does_to_tokens_counts_within_a_second(archive: Archive) -> None:
+    elsewhere = Governance(archive.metadata, archive.clock)
+    assert not archive.governance.has_tokens()
+    made = elsewhere.create_token("ci")
+    assert elsewhere.has_tokens()
+    until(archive.governance.has_tokens, within_s=1.5)
+    elsewhere.revoke_token(made.token.id)
+    until(lambda: not archive.governance.has_tokens(), within_s=1.5)
+
+
+def until(holds: Callable[[], bool], within_s: float) -> None:
+    deadline = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -6,6 +6,7 @@ secret, and never answer why one was refused.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, get_args
@@ -27,6 +28,7 @@ from tidewheel.storage.journal import current_actor, find_entry, read_entries, v
 
 _DIRECTIONS = {"up": (True,), "down": (False,), "both": (True, False)}
 _MAX_CAUSES = 1000
+_TOKENS_SEEN_S = 1.0
 
 
 class Governance:
@@ -35,6 +37,8 @@ class Governance:
     def __init__(self, metadata: Metadata, clock: Clock) -> None:
         self._metadata = metadata
         self._clock = clock
+        self._tokens_seen: tuple[float, bool] | None = None  # when it was read whether there are any, and what
+        self._token_changes = 0
 
     @door("GET", "/governance/audit")
     def audit_log(
@@ -125,6 +129,7 @@ class Governance:
             store.add_token(change.connection, token, hash_secret(secret))
             facts = {"name": token.name, "role": token.role, "expires_at": token.expires_at}
             change.emit("governance.token.created", f"token:{token.id}", facts)
+        self._tokens_have_changed()
         return NewToken(token, secret)
 
     @door("GET", "/governance/tokens", role="admin")
@@ -144,12 +149,24 @@ class Governance:
             with self._metadata.change() as change:
                 store.revoke_token(change.connection, token_id, self._clock.now())
                 change.emit("governance.token.revoked", f"token:{token_id}", {"name": kept.token.name})
+            self._tokens_have_changed()
         return next(token for token in self.tokens() if token.id == token_id)
 
     def has_tokens(self) -> bool:
-        """Whether callers need a token: as soon as one exists that is not revoked."""
+        """Whether callers need a token: as soon as one exists that is not revoked.
+
+        What this process changes counts at once; what another one changes, within a second.
+        """
+        seen = self._tokens_seen
+        now = time.monotonic()
+        if seen is not None and now - seen[0] < _TOKENS_SEEN_S:
+            return seen[1]
+        changes = self._token_changes
         with self._metadata.read() as connection:
-            return store.has_tokens(connection)
+            found = store.has_tokens(connection)
+        if changes == self._token_changes:  # or what was read may be older than the change
+            self._tokens_seen = now, found
+        return found
 
     def authenticate(self, secret: str) -> Principal:
         """Whose secret this is.
@@ -185,6 +202,10 @@ class Governance:
             lineage = walk_lineage(connection, node, (True,), 10)
         told = sorted([*entries, *decisions], key=lambda entry: entry.seq)
         return write_card(version_id, told, lineage, judged, words or {})
+
+    def _tokens_have_changed(self) -> None:
+        self._token_changes += 1
+        self._tokens_seen = None
 
     def _in_force(self, token: Token) -> bool:
         expired = token.expires_at is not None and token.expires_at <= self._clock.now()

@@ -21,6 +21,7 @@ from tidewheel.server.guard import admit
 from tidewheel.server.mlflow.errors import MLflowError, invalid, refusal
 from tidewheel.server.mlflow.protocol import Endpoint, find, is_known, read_request
 from tidewheel.server.mlflow.unsupported import unsupported
+from tidewheel.server.threads import Threads
 from tidewheel.storage.journal import acting
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _ROOTS = ("/api/2.0/mlflow", "/ajax-api/2.0/mlflow", "/api/3.0/mlflow", "/ajax-api/3.0/mlflow")
 _GRAPHQL = "/graphql"
+_BARE = {_GRAPHQL, "/get-artifact", "/model-versions/get-artifact"}
 
 
 class MLflowWire:
@@ -36,6 +38,7 @@ class MLflowWire:
     def __init__(self, app: ASGIApp, *, platform: Platform) -> None:
         self._app = app
         self._platform = platform
+        self._threads = Threads()
         for module in iter_modules(mlflow.__path__):
             import_module(f"{mlflow.__name__}.{module.name}")
 
@@ -58,7 +61,7 @@ class MLflowWire:
         except ClientDisconnect:
             return
         work = functools.partial(self._work, endpoint, in_path, request, body)
-        await _answer(send, *await run_in_threadpool(work))
+        await _answer(send, *await self._threads.run(work))
 
     def _work(self, endpoint: Endpoint, in_path: dict[str, str], request: Request, body: bytes) -> tuple[int, bytes]:
         try:
@@ -84,7 +87,7 @@ class MLflowWire:
 
 
 def _is_ours(path: str) -> bool:
-    return path.startswith(_ROOTS) or path == _GRAPHQL
+    return path.startswith(_ROOTS) or path in _BARE
 
 
 def _not_found(method: str, path: str) -> MLflowError:
