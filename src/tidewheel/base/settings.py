@@ -38,6 +38,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("server.host", "127.0.0.1", "Address that the control plane binds; not loopback needs tokens."),
     Setting("server.port", 7600, "Port of the control plane."),
     Setting("server.max_body_bytes", 64 * 2**20, "Largest request body that the control plane reads."),
+    Setting("server.max_artifact_bytes", 5 * 2**40, "Largest artifact that may be uploaded; it is never held whole."),
     Setting("serving.host", "127.0.0.1", "Address that the inference workers bind."),
     Setting("serving.port", 7601, "Port of the inference workers."),
     Setting("serving.token", "", "Token that inference requests must carry; needed to bind more than loopback."),

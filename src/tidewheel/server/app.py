@@ -50,7 +50,12 @@ def build(platform: Platform, *, host: str = "127.0.0.1") -> FastAPI:
     pages.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES)
     app.add_middleware(MLflowWire, platform=platform)
-    app.add_middleware(Limits, max_body_bytes=platform.settings.get("server.max_body_bytes", int), traffic=traffic)
+    app.add_middleware(
+        Limits,
+        max_body_bytes=platform.settings.get("server.max_body_bytes", int),
+        max_artifact_bytes=platform.settings.get("server.max_artifact_bytes", int),
+        traffic=traffic,
+    )
     return app
 
 

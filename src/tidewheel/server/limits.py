@@ -16,6 +16,7 @@ from tidewheel.base.errors import TidewheelError, TooLarge
 from tidewheel.server.answers import refusal
 
 _log = logging.getLogger("tidewheel.server")
+_UPLOADS = ("/api/2.0/mlflow-artifacts/", "/ajax-api/2.0/mlflow-artifacts/")
 _HEADERS: list[tuple[bytes, bytes]] = [
     (
         b"content-security-policy",
@@ -41,9 +42,10 @@ class Traffic:
 class Limits:
     """Wraps the application."""
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int, traffic: Traffic) -> None:
+    def __init__(self, app: ASGIApp, *, max_body_bytes: int, max_artifact_bytes: int, traffic: Traffic) -> None:
         self._app = app
-        self._max_body_bytes = max_body_bytes
+        self._max_body = ("server.max_body_bytes", max_body_bytes)
+        self._max_artifact = ("server.max_artifact_bytes", max_artifact_bytes)
         self._traffic = traffic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,9 +53,10 @@ class Limits:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        exchange = _Exchange(scope, receive, send, self._max_body_bytes, self._traffic)
+        setting, limit = self._max_artifact if _uploads(scope) else self._max_body
+        exchange = _Exchange(scope, receive, send, (setting, limit), self._traffic)
         try:
-            if _announced(scope) > self._max_body_bytes:
+            if _announced(scope) > limit:
                 await exchange.refuse()
             else:
                 await self._app(scope, exchange.receive, exchange.send)
@@ -67,9 +70,10 @@ class Limits:
 class _Exchange:
     """One request on its way in and its answer on its way out."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int, traffic: Traffic) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, limit: tuple[str, int], traffic: Traffic) -> None:
         self._scope, self._receive, self._send = scope, receive, send
-        self._limit, self._received = limit, 0
+        self._setting, self._limit = limit
+        self._received = 0
         self._refused = self._answered = False
         self._traffic = traffic
 
@@ -96,7 +100,7 @@ class _Exchange:
         """Answer 413 in the application's place."""
         error = TooLarge(
             f"The body is larger than {self._limit} bytes.",
-            fix="Send less, or raise server.max_body_bytes.",
+            fix=f"Send less, or raise {self._setting}.",
             where="body",
         )
         await self._answer(error)
@@ -113,6 +117,11 @@ class _Exchange:
             missing = [header for header in _HEADERS if header[0] not in present]
             message = {**message, "headers": [*message.get("headers", []), *missing]}
         await self._send(message)
+
+
+def _uploads(scope: Scope) -> bool:
+    """Whether the body is a file, which is written down as it comes and not held."""
+    return bool(scope["method"] == "PUT" and scope["path"].startswith(_UPLOADS))
 
 
 def _announced(scope: Scope) -> int:

@@ -1,9 +1,8 @@
 """Multipart uploads: a large artifact comes in parts, at once and in any order, and is there when it is completed.
 
 The server's MLflow wire is the caller. A part is a blob that begins with the name of its upload, so no other blob can
-have its digest, and it may be removed when the upload ends. Whoever knows an upload's id may send its parts: the id is
-the credential that MLflow's clients carry in the part's URL. An upload older than a day is forgotten when another
-begins.
+have its digest, and it may be removed when the upload ends. An upload
+older than a day is forgotten when another begins.
 """
 
 from __future__ import annotations

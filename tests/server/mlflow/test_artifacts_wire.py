@@ -1,0 +1,124 @@
+"""The artifact proxy over real HTTP: whole, in parts, in ranges, as an attachment, and never out of its namespace."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+from tests.server.listening import listening
+
+from tidewheel.server.app import build
+
+ROOT = "/api/2.0/mlflow-artifacts/artifacts"
+MPU = "/api/2.0/mlflow-artifacts/mpu"
+
+
+@pytest.fixture
+def http(platform):
+    with listening(build(platform)) as url, httpx.Client(base_url=url) as client:
+        yield client
+
+
+def test_a_file_goes_up_is_listed_comes_down_and_is_deleted(http):
+    assert http.put(f"{ROOT}/0/run/artifacts/a/b.txt", content=b"tide").json() == {}
+    assert http.get(ROOT, params={"path": "0/run/artifacts"}).json() == {"files": [{"path": "a", "is_dir": True}]}
+    listed = http.get(ROOT, params={"path": "0/run/artifacts/a"}).json()
+    assert listed == {"files": [{"path": "b.txt", "is_dir": False, "file_size": 4}]}
+    assert http.get(f"{ROOT}/0/run/artifacts/a/b.txt").content == b"tide"
+    assert http.delete(f"{ROOT}/0/run/artifacts/a").json() == {}
+    answer = http.get(f"{ROOT}/0/run/artifacts/a/b.txt")
+    assert (answer.status_code, answer.json()["error_code"]) == (404, "RESOURCE_DOES_NOT_EXIST")
+
+
+def test_what_comes_down_cannot_run_in_a_browser(http):
+    http.put(f"{ROOT}/x/page.html", content=b"<script>alert(1)</script>" * 200)
+    answer = http.get(f"{ROOT}/x/page.html", headers={"Accept-Encoding": "gzip"})
+    assert answer.headers["content-disposition"].startswith("attachment;")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "sandbox" in answer.headers["content-security-policy"]
+    assert "content-encoding" not in answer.headers
+    http.put(f'{ROOT}/x/ünïcode "name".txt', content=b"1")
+    assert re.search(
+        r"filename\*=UTF-8''%C3%BCn", http.get(f'{ROOT}/x/ünïcode "name".txt').headers["content-disposition"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "content"),
+    [("bytes=2-4", 206, b"234"), ("bytes=7-", 206, b"789"), ("bytes=-2", 206, b"89"), ("bytes=99-", 416, b"")],
+)
+def test_a_part_of_a_file_can_be_asked_for(http, asked, status, content):
+    http.put(f"{ROOT}/x/digits", content=b"0123456789")
+    answer = http.get(f"{ROOT}/x/digits", headers={"Range": asked})
+    assert (answer.status_code, answer.content) == (status, content)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "../up",
+        "a/../../up",
+        "%2e%2e/up",
+        "%252e%252e/up",
+        "a%5c..%5cup",
+        "%2Fetc/passwd",
+        "C:/up",
+        "C%3A%5Cup",
+        "a%00b",
+        "a%23b",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_no_path_leads_out(http, method, path):
+    url = httpx.URL(http.base_url.copy_with(raw_path=f"{ROOT}/{path}".encode()))
+    answer = http.request(method, url, content=b"x" if method == "PUT" else None)
+    assert answer.status_code in {400, 404}
+    assert answer.json()["error_code"] in {"INVALID_PARAMETER_VALUE", "ENDPOINT_NOT_FOUND"}
+
+
+def test_a_file_comes_in_parts_in_any_order(http):
+    begun = http.post(f"{MPU}/create/0/run/artifacts", json={"path": "/tmp/big.bin", "num_parts": 3}).json()
+    parts = []
+    for credential, piece in reversed(list(zip(begun["credentials"], (b"aa", b"bb", b"c"), strict=True))):
+        sent = httpx.put(credential["url"], content=piece, headers=credential["headers"])
+        parts.append({"part_number": credential["part_number"], "etag": sent.headers["ETag"]})
+    told = {"path": "/tmp/big.bin", "upload_id": begun["upload_id"]}
+    short = http.post(f"{MPU}/complete/0/run/artifacts", json={**told, "parts": parts[:2]})
+    assert short.json()["error_code"] == "INVALID_PARAMETER_VALUE"
+    assert http.post(f"{MPU}/complete/0/run/artifacts", json={**told, "parts": parts}).json() == {}
+    assert http.get(f"{ROOT}/0/run/artifacts/big.bin").content == b"aabbc"
+    again = http.post(f"{MPU}/complete/0/run/artifacts", json={**told, "parts": parts})
+    assert again.json()["error_code"] == "RESOURCE_DOES_NOT_EXIST"
+
+
+def test_an_upload_in_parts_can_be_given_up(http, platform, tmp_path):
+    begun = http.post(f"{MPU}/create/x", json={"path": "big.bin", "num_parts": 1}).json()
+    httpx.put(begun["credentials"][0]["url"], content=b"half")
+    assert http.post(f"{MPU}/abort/x", json={"path": "big.bin", "upload_id": begun["upload_id"]}).json() == {}
+    assert http.get(ROOT, params={"path": "x"}).json() == {"files": []}
+    assert not [path for path in (tmp_path / "home" / "blobs").rglob("*") if path.is_file()]
+
+
+def test_artifacts_have_a_limit_of_their_own(tmp_path):
+    from tidewheel.app import open_platform
+    from tidewheel.base.settings import Settings
+
+    bounds = Settings({"server.max_body_bytes": 1000, "server.max_artifact_bytes": 5000}, environ={})
+    with open_platform(tmp_path / "bounded", bounds) as platform, listening(build(platform)) as url:
+        assert httpx.put(f"{url}{ROOT}/x/a", content=b"x" * 4000).status_code == 200
+        refused = httpx.put(f"{url}{ROOT}/x/b", content=b"x" * 6000)
+        assert refused.status_code == 413
+        assert "server.max_artifact_bytes" in refused.text
+        assert platform.artifacts.list("x")[0].path == "x/a"
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(path=st.text(st.sampled_from("ab./\\%25eEfF2#:C~ \x00"), min_size=1, max_size=12))
+def test_whatever_is_kept_is_listed_below_its_root(http, path):
+    url = http.base_url.copy_with(raw_path=f"{ROOT}/fuzz/{quote(path, safe='%./:~')}".encode())
+    answer = http.put(url, content=b"x")
+    assert answer.status_code in {200, 400, 404, 409}
+    assert {file["path"] for file in http.get(ROOT, params={"path": ""}).json()["files"]} <= {"fuzz"}
