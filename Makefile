@@ -24,6 +24,11 @@ $(VENV)/.dev: $(VENV)/.base pyproject.toml constraints.txt
 	$(PIP) --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+# Large, so only CI and those who ask for it (`make .venv/.torch`) have it; without it PyTorch's tests are skipped.
+$(VENV)/.torch: $(VENV)/.dev
+	$(PIP) --constraint constraints.txt torch==2.13.0
+	@touch $@
+
 demo: $(VENV)/.demo  ## the ride-hailing loop, live: ARGS="--fast --no-browser --port 7700 --keep"
 	$(BIN)/tidewheel demo $(ARGS)
 
