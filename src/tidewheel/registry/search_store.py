@@ -93,11 +93,13 @@ def _compare(connection: Connection, column: Any, operator: str, value: Any) -> 
     if operator in {"IN", "NOT IN"}:
         found = column.in_(value)
         return and_(found if operator == "IN" else ~found)
+    on_sqlite = connection.dialect.name == "sqlite"
+    escape = None if on_sqlite else ""  # MLflow's patterns know no escape, and PostgreSQL's do unless told
     if operator == "ILIKE":
-        return and_(func.lower(column).like(func.lower(value), escape=""))
-    if operator == "LIKE" and connection.dialect.name == "sqlite":  # whose LIKE knows no case
+        return and_(func.lower(column).like(func.lower(value), escape=escape))
+    if operator == "LIKE" and on_sqlite:  # whose LIKE knows no case
         return and_(column.op("GLOB")(_glob(str(value))))
-    return and_(column.like(value, escape="") if operator == "LIKE" else column.op(operator)(value))
+    return and_(column.like(value, escape=escape) if operator == "LIKE" else column.op(operator)(value))
 
 
 def _glob(pattern: str) -> str:
