@@ -93,6 +93,8 @@ class RemotePlatform:
 
     def __init__(self, http: Connection) -> None:
         self._http = http
+        self.url = http.url
+        self.home = None  # it has one, on another machine
         self._token = ambient.enter_lookup(self._room_of)
 
     def __getattr__(self, name: str) -> Any:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tidewheel.base import ambient
 from tidewheel.base.errors import Conflict, InvalidInput, NotFound, Unavailable
 from tidewheel.base.units import from_us
+from tidewheel.base.wire import to_json
 from tidewheel.tracking import limits
 from tidewheel.tracking.records import EndStatus, Run
 from tidewheel.tracking.sdk import contents
@@ -25,6 +26,7 @@ from tidewheel.tracking.service import Tracking
 if TYPE_CHECKING:
     from threading import Thread
 
+INPUT_TAG = "tidewheel.input."
 INLINE_BYTES = 256 * 1024  # an artifact up to this size travels in the spool file itself
 COPY_BYTES = 64 * 2**20  # one above this is not copied: it is sent from where it lies, and the call waits
 _END_FLUSH_S = 30.0
@@ -144,7 +146,8 @@ class ActiveRun:
 
         `context` is what for, as in ``training``.
         """
-        self._append(("i", self.id, [contents.of_dataset(dataset, name, context)]))
+        told = contents.of_dataset(dataset, name, context)
+        self.set_tags({f"{INPUT_TAG}{told['name']}": to_json(told).decode()})
 
     def flush(self, timeout_s: float = 30.0) -> None:
         """Wait until all calls so far are with the server, and raise what it refused."""

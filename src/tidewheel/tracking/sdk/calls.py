@@ -59,6 +59,8 @@ def start_run(
     texts = limits.check_texts(tags or {}, "tag", limits.MAX_TAG)
     if description is not None:
         texts["mlflow.note.content"] = description
+    if os.environ.get("TIDEWHEEL_REPRODUCES") and ambient.active_run.get() is None:
+        texts.setdefault("tidewheel.reproduces", os.environ["TIDEWHEEL_REPRODUCES"])
     parent = _parent(tracking, texts)
     captures = wanted(capture)
     if captures:

@@ -32,7 +32,6 @@ LETTERS = {
     "t": "tags: run_id, {key: value}",
     "a": "artifact: run_id, path, bytes",
     "f": "artifact of a file: run_id, path, name among the spool's files",
-    "i": "inputs: run_id, [dataset input]",
     "e": "end: run_id, status, ended_at_us",
 }
 _DESCRIBES = frozenset("mpt")
