@@ -14,6 +14,7 @@ from tidewheel.base.errors import InvalidInput, NotAllowed, NotFound, Unauthenti
 from tidewheel.server.guard import COOKIE, caller_of
 from tidewheel.server.pages import tracking_routes
 from tidewheel.server.pages.assets import assets
+from tidewheel.server.pages.charts import SeriesShelf
 from tidewheel.server.pages.live import LiveViews
 from tidewheel.server.pages.reference import reference
 from tidewheel.server.pages.render import SECTIONS, document, page, section
@@ -25,6 +26,7 @@ _KEPT = {"Cache-Control": "no-cache", "Vary": "Cookie, Accept-Encoding"}
 def install(app: FastAPI) -> None:
     """Add the pages to the application."""
     app.state.live = LiveViews(app.state.platform)
+    app.state.series = SeriesShelf(app.state.platform)
     app.include_router(router)
     app.include_router(tracking_routes.router)
 

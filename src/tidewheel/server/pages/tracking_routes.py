@@ -5,16 +5,21 @@ Reading is all they do but for saved views, whose forms go through `forms.py`.
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from tidewheel.server.pages.charts import SeriesShelf, Stretch
 from tidewheel.server.pages.experiments import experiments_view
 from tidewheel.server.pages.forms import form_of
 from tidewheel.server.pages.page_route import PageRoute, html, kept
 from tidewheel.server.pages.render import document
 from tidewheel.server.pages.run_search import RunQuery, query_of
 from tidewheel.server.pages.run_table import run_table_view
+from tidewheel.server.pages.runs import run_view
 from tidewheel.storage.journal import acting
+from tidewheel.tracking.metric_series import SeriesAxis
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -60,3 +65,32 @@ async def delete_view(request: Request, experiment_id: str, view_id: str) -> Res
 
     await run_in_threadpool(delete)
     return Response(status_code=303, headers={"Location": f"../../../{experiment_id}"})
+
+
+@router.get("/runs/{run_id}")
+def run(
+    request: Request, run_id: str, metric: str = "", start: Annotated[int, Query(ge=0, le=100_000)] = 0
+) -> Response:
+    """One run."""
+    view = run_view(request.app.state.platform, request.app.state.series, run_id, metric.strip(), start)
+    return html(document("run.html", here="experiments", up="../", view=view))
+
+
+@router.get("/charts")
+def charts(
+    request: Request,
+    run: Annotated[list[str], Query(max_length=30)],
+    key: Annotated[list[str], Query(max_length=60)],
+    points: Annotated[int, Query(ge=4, le=20_000)] = 800,
+    axis: SeriesAxis = "step",
+    low: float | None = None,
+    high: float | None = None,
+) -> Response:
+    """Metrics of runs for charts; 304 while nothing was logged."""
+    shelf: SeriesShelf = request.app.state.series
+    runs = [request.app.state.platform.tracking.run(run_id) for run_id in run]
+    stretch = Stretch(points=points, axis=axis, low=low, high=high)
+    etag = shelf.etag(runs, key, stretch)
+    if etag in request.headers.get("if-none-match", ""):
+        return kept(request, b"", "application/json", etag)
+    return kept(request, shelf.json(runs, key, stretch), "application/json", etag)
