@@ -97,10 +97,9 @@ def plan_reproduction(tracking: Tracking, run_id: str, repository: Path | None) 
 
 def reproduce(tracking: Tracking, plan: Plan, *, fresh: bool, server: Mapping[str, str], rtol: float) -> Reproduction:
     """Do it. `server` holds the environment variables by which the new run finds the same platform."""
-    with tempfile.TemporaryDirectory(prefix="tidewheel-reproduce-") as scratch:
-        with _worktree(plan, Path(scratch) / "code") as code:
-            python = _environment(plan, Path(scratch) / "venv") if fresh else Path(sys.executable)
-            _execute(plan, code, python, server)
+    with tempfile.TemporaryDirectory(prefix="tidewheel-reproduce-") as scratch, _worktree(plan, Path(scratch)) as code:
+        python = _environment(plan, Path(scratch) / "venv") if fresh else Path(sys.executable)
+        _execute(plan, code, python, server)
     again = next((run for run in tracking.runs(None, 1000) if run.tags.get(REPRODUCES_TAG) == plan.run_id), None)
     if again is None:
         raise NotFound("The command ran, but logged no run.", fix="Does it still call tw.start_run()?")
@@ -140,7 +139,8 @@ def _require_enough(run: Run, source: Mapping[str, Any], command: Mapping[str, A
 
 
 @contextmanager
-def _worktree(plan: Plan, folder: Path) -> Iterator[Path]:
+def _worktree(plan: Plan, scratch: Path) -> Iterator[Path]:
+    folder = scratch / "code"
     if git(plan.repository, "worktree", "add", "--detach", str(folder), plan.commit, timeout_s=600) is None:
         raise Unavailable(f"git could not check out {plan.commit[:12]}.", where=str(plan.repository))
     try:

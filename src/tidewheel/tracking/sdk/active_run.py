@@ -31,7 +31,7 @@ INLINE_BYTES = 256 * 1024  # an artifact up to this size travels in the spool fi
 COPY_BYTES = 64 * 2**20  # one above this is not copied: it is sent from where it lies, and the call waits
 _END_FLUSH_S = 30.0
 _CAPTURE_WAIT_S = 10.0
-_INT64 = range(-(2**63), 2**63)
+_LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 _log = logging.getLogger("tidewheel.tracking")
 
 
@@ -61,10 +61,11 @@ class ActiveRun:
         """Add a point to a metric; about two microseconds."""
         if key not in self._keys:
             self._keys.add(limits.check_key(key, "metric"))
-        try:
-            self._append(("m", self.id, key, float(value), step, self._now_us()))
-        except (TypeError, ValueError, OverflowError):
-            self._append(("m", self.id, key, _number(key, value), _step(step), self._now_us()))
+        if type(value) is not float:
+            value = _number(key, value)
+        if type(step) is not int or not _LOWEST <= step <= _HIGHEST:
+            step = _step(step)
+        self._append(("m", self.id, key, value, step, self._now_us()))
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Add a point to each of several metrics."""
@@ -264,7 +265,7 @@ def _step(step: object) -> int:
         number = int(step)  # type: ignore[call-overload]
     except (TypeError, ValueError):
         raise InvalidInput(f"The step {step!r:.80} is not a whole number.") from None
-    if number not in _INT64:
+    if not _LOWEST <= number <= _HIGHEST:
         raise InvalidInput(f"The step {number} needs more than 64 bits.")
     return int(number)
 

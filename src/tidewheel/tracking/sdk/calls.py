@@ -214,14 +214,15 @@ def _parent(tracking: Tracking, texts: dict[str, str]) -> ActiveRun | None:
 
 def _begin(tracking: Tracking, experiment: str, name: str | None, tags: dict[str, str], inputs: Sequence[str]) -> Run:
     """Begin the run at the server, or in the spool if that is away."""
-    limits.check_key(experiment, "experiment")
+    limits.check_experiment_name(experiment)
     run_id, outbox = new_id("run"), outbox_of(tracking)
     name = limits.check_run_name(name or f"run-{run_id[-8:]}")
     nodes = list(limits.check_inputs(inputs))
     started_at_us = outbox.now_us()
     if outbox.away is None:
         try:
-            return tracking.start_run(experiment, name, tags, nodes, run_id, from_us(started_at_us))
+            began = from_us(started_at_us)
+            return tracking.start_run(experiment, name=name, tags=tags, inputs=nodes, run_id=run_id, started_at=began)
         except Unavailable as error:
             _log.warning("The run %s begins in the spool: %s", run_id, error)
     outbox.append(("s", run_id, experiment, name, tags, nodes, started_at_us))

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from tidewheel.base.errors import NotAllowed, TidewheelError, Unauthenticated, Unavailable
+from tidewheel.base.errors import InvalidInput, NotAllowed, TidewheelError, Unauthenticated, Unavailable
 from tidewheel.base.units import from_us
 from tidewheel.tracking import limits
 from tidewheel.tracking.records import MetricPoint
@@ -35,6 +35,7 @@ LETTERS = {
     "e": "end: run_id, status, ended_at_us",
 }
 _DESCRIBES = frozenset("mpt")
+_UNFIT = (TypeError, ValueError, KeyError, OverflowError)  # a record that no version of this code should have written
 _LATER = (Unavailable, Unauthenticated, NotAllowed)  # not the record's fault: it waits
 
 encode = msgspec.msgpack.Encoder().encode
@@ -98,9 +99,9 @@ def _send(tracking: Tracking, run_id: str, records: Sequence[Record], batch: _Ba
         tracking.log_batch(run_id, metrics=batch.points, params=batch.params, tags=batch.tags)
     except _LATER:
         raise
-    except TidewheelError as error:
+    except (TidewheelError, *_UNFIT) as error:
         if len(records) == 1:
-            refused(run_id, error)
+            refused(run_id, _told(error))
             return
         middle = len(records) // 2
         _describe(tracking, run_id, records[:middle], refused)
@@ -112,13 +113,19 @@ def _try(call: Callable[[], object], run_id: str, refused: Refused) -> None:
         call()
     except _LATER:
         raise
-    except TidewheelError as error:
-        refused(run_id, error)
+    except (TidewheelError, *_UNFIT) as error:
+        refused(run_id, _told(error))
+
+
+def _told(error: Exception) -> TidewheelError:
+    return error if isinstance(error, TidewheelError) else InvalidInput(f"{type(error).__name__}: {error}")
 
 
 def _start(tracking: Tracking, record: Record, _files: Path | None) -> None:
     _, run_id, experiment, name, tags, inputs, started_at_us = record
-    tracking.start_run(experiment, name, tags, inputs, run_id, from_us(started_at_us))
+    tracking.start_run(
+        experiment, name=name, tags=tags, inputs=inputs, run_id=run_id, started_at=from_us(started_at_us)
+    )
 
 
 def _keep_file(tracking: Tracking, record: Record, files: Path | None) -> None:
