@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from tidewheel.base.errors import InvalidInput
 from tidewheel.cli.command import Opened, Refused, command
 from tidewheel.cli.output import line, table
 
@@ -69,5 +70,40 @@ def verify(opened: Opened, model: str) -> object:
 
 @command(models, "card", show=typer.echo)
 def card(opened: Opened, model: str) -> object:
-    """A model card in Markdown: where it came from, how it was judged, what happened to it."""
-    return opened.governance.model_card(find(opened, model).id)
+    """A model card in Markdown: what it is, where it came from, how it was judged, what happened to it."""
+    from tidewheel.registry.card_sections import card_sections
+
+    version = find(opened, model)
+    return opened.governance.model_card(version.id, card_sections(version))
+
+
+@command(models, "register", show=line("{model}/{number} is registered as {id}, format {format}."))
+def register_source(opened: Opened, name: str, source: str, run_id: str | None = None, description: str = "") -> object:
+    """Keep what lies at an address (`runs:/ID/model`, `models:/m-...`, `models:/NAME/3`) as a model's next version."""
+    return opened.registry.register_source(name, source, run_id=run_id, description=description)
+
+
+@command(models, "trust", show=line("{trusted_by} vouches for {model}/{number}."))
+def trust(opened: Opened, model: str) -> object:
+    """Vouch, in your own name, for a version whose format runs code when it is loaded."""
+    version = opened.registry.trust(find(opened, model).id)
+    if version.trusted_by is None:
+        raise InvalidInput(f"{version.model}/{version.number} runs no code when it is loaded and needs no trust.")
+    return version
+
+
+@command(models, "delete", show=typer.echo)
+def delete(opened: Opened, model: str) -> object:
+    """Delete a version (NAME/3, NAME@ALIAS or an id), or a model with all its versions (NAME)."""
+    if "/" not in model and "@" not in model and not model.startswith("ver_"):
+        opened.registry.delete_model(model)
+        return f"{model} is deleted."
+    version = find(opened, model)
+    opened.registry.delete_version(version.id)
+    return f"{version.model}/{version.number} is deleted. What serves it goes on."
+
+
+@command(models, "search", show=table("model", "number", "id", "stage", "aliases", "tags", empty="None found."))
+def search(opened: Opened, filter: str, limit: int = 100) -> object:  # noqa: A002 - the field's word
+    """Versions that a filter takes, as in "name = 'surge' AND tags.team = 'pricing'"."""
+    return opened.registry.search_versions(filter, None, limit).versions
