@@ -1,4 +1,4 @@
-"""Real MLflow stores for these tests, filled by MLflow's client in a process of its own; the import as a command.
+"""Real MLflow stores for these tests, filled by MLflow's client in a process of its own; the import as a command."""
 
 from __future__ import annotations
 
