@@ -19,7 +19,18 @@ from tidewheel.tracking.experiments import Experiments
 from tidewheel.tracking.logged_model_records import LoggedModel, LoggedModelPage, ModelMetric
 from tidewheel.tracking.logged_models import LoggedModels
 from tidewheel.tracking.multipart import MultipartUploads
-from tidewheel.tracking.records import Artifact, Experiment, FileInfo, MetricPoint, Run, RunComparison
+from tidewheel.tracking.records import (
+    Artifact,
+    DatasetInput,
+    Experiment,
+    ExperimentPage,
+    FileInfo,
+    MetricPoint,
+    Purged,
+    Run,
+    RunComparison,
+    RunPage,
+)
 from tidewheel.tracking.sdk import (
     ActiveRun,
     active_run,
@@ -46,8 +57,10 @@ __all__ = [
     "ActiveRun",
     "Artifact",
     "Artifacts",
+    "DatasetInput",
     "Experiment",
     "ExperimentCounts",
+    "ExperimentPage",
     "Experiments",
     "FileInfo",
     "LoggedModel",
@@ -56,9 +69,11 @@ __all__ = [
     "MetricPoint",
     "ModelMetric",
     "MultipartUploads",
+    "Purged",
     "Run",
     "RunComparison",
     "RunKeys",
+    "RunPage",
     "SavedView",
     "StoredFile",
     "Tracking",

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from tidewheel.base.errors import InvalidInput, TooLarge
+from tidewheel.tracking.records import DatasetInput
 
 MAX_KEY = 250
 MAX_PARAM = 6000
@@ -14,6 +15,8 @@ MAX_TAG = 8000
 MAX_EXPERIMENT_NAME = 500
 MAX_EXPERIMENT_TAG = 5000
 MAX_LOCATION = 2048
+MAX_RESULTS = 50_000
+MAX_INSTANT_US = 253_402_300_799_999_999  # the end of the year 9999
 MAX_TEXTS = 10_000
 MAX_POINTS = 100_000
 MAX_INPUTS = 1000
@@ -72,6 +75,38 @@ def check_inputs(nodes: Sequence[str]) -> tuple[str, ...]:
     return tuple(nodes)
 
 
+def check_points(points: Sequence[tuple[str, int, int, float]]) -> None:
+    """Refuse metric points whose key or numbers no metric can have."""
+    if len(points) > MAX_POINTS:
+        raise TooLarge(f"{len(points)} points came at once.", fix=f"Send at most {MAX_POINTS}.")
+    for key in {point[0] for point in points}:
+        check_key(key, "metric")
+    if any(not 0 <= point[2] <= MAX_INSTANT_US for point in points):
+        raise InvalidInput("A metric's instant is not between 1970 and 9999.", fix="Count from 1970 in UTC.")
+
+
+def check_datasets(datasets: Sequence[DatasetInput]) -> None:
+    """Refuse descriptions of datasets that are too long, or without a name or digest."""
+    if len(datasets) > MAX_INPUTS:
+        raise TooLarge(f"{len(datasets)} datasets came.", fix=f"Name at most {MAX_INPUTS}.")
+    for dataset in datasets:
+        if not 1 <= len(dataset.name) <= 500:
+            raise InvalidInput(f"{dataset.name[:80]!r} cannot name a dataset.", fix="Use 1 to 500 characters.")
+        if not 1 <= len(dataset.digest) <= 36:
+            raise InvalidInput(f"{dataset.digest[:80]!r} cannot be a digest.", fix="Use 1 to 36 characters.")
+        for text, longest in (
+            (dataset.source, 65_535),
+            (dataset.schema or "", 1_048_575),
+            (dataset.profile or "", 16_777_215),
+        ):
+            if len(text) > longest:
+                raise TooLarge(
+                    f"The dataset {dataset.name!r} is described in {len(text)} characters.",
+                    fix=f"{longest} is the limit.",
+                )
+        check_texts(dataset.tags, "tag", 500)
+
+
 def check_texts(values: Mapping[str, object], noun: str, longest: int) -> dict[str, str]:
     """Params or tags as text, within the limits."""
     if len(values) > MAX_TEXTS:
@@ -83,6 +118,17 @@ def check_texts(values: Mapping[str, object], noun: str, longest: int) -> dict[s
                 f"The {noun} {key!r} is {len(text)} characters long.", fix=f"{longest} is the limit; log an artifact."
             )
     return texts
+
+
+def check_limit(limit: int, highest: int = MAX_RESULTS) -> int:
+    """The number itself, if a page may have so many results."""
+    if not 1 <= limit <= highest:
+        raise InvalidInput(
+            f"Invalid value {limit} for parameter 'max_results' supplied. It must be between 1 and {highest}.",
+            fix="Ask page by page.",
+            where="limit",
+        )
+    return limit
 
 
 def check_artifact_path(path: str) -> str:

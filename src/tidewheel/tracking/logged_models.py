@@ -193,6 +193,12 @@ class LoggedModels:
             _require_active_run(change.connection, run_id)
             note_input_models(change, run_id, model_ids)
 
+    def of_runs(self, run_ids: Sequence[str]) -> tuple[dict[str, list[RunModel]], dict[str, list[RunModel]]]:
+        """The models that runs used and those that they made, by run."""
+        with self._metadata.read() as connection:
+            used = logged_model_store.models_of_runs(connection, run_ids, "input")
+            return used, logged_model_store.models_of_runs(connection, run_ids, "output")
+
 
 def note_input_models(change: Change, run_id: str, model_ids: Sequence[str]) -> None:
     """Write down that a run used models, within the transaction of a verb of runs."""

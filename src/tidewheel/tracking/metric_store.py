@@ -18,19 +18,20 @@ from sqlalchemy import (
     Connection,
     Double,
     Integer,
+    Row,
     Table,
     Text,
     UniqueConstraint,
+    and_,
     bindparam,
+    delete,
     func,
     select,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from tidewheel.base.units import from_us
 from tidewheel.storage import schema
-from tidewheel.tracking.records import MetricPoint
 
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
 
@@ -40,10 +41,10 @@ metrics = Table(
     Column("id", _NUMBER, primary_key=True, autoincrement=True),
     Column("run_id", Text, nullable=False),
     Column("key", Text, nullable=False),
-    Column("step", BigInteger),
-    Column("at_us", BigInteger),
-    Column("value", Double),
-    Column("is_nan", Boolean),
+    Column("step", BigInteger, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("value", Double, nullable=False),
+    Column("is_nan", Boolean, nullable=False),
     UniqueConstraint("run_id", "key"),
 )
 points = Table(
@@ -57,6 +58,17 @@ points = Table(
     sqlite_with_rowid=False,
 )
 
+_INSERT_ROWS = "INSERT OR IGNORE INTO tracking_metric_points VALUES (?, ?, ?, ?, ?)"
+_INSERT_ARRAYS = (
+    "INSERT INTO tracking_metric_points SELECT * FROM "
+    "unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::float8[], %s::boolean[]) ON CONFLICT DO NOTHING"
+)
+_RAISE = (
+    update(metrics)
+    .where(metrics.c.id == bindparam("metric_id"))
+    .values(**{name: bindparam(f"new_{name}") for name in ("step", "at_us", "value", "is_nan")})
+)
+
 Point = tuple[str, int, int, float]  # key, step, at_us, value
 
 
@@ -67,38 +79,84 @@ def add_points(connection: Connection, run_id: str, batch: Sequence[Point]) -> N
         best = latest.get(point[0])
         if best is None or _rank(point) > _rank(best):
             latest[point[0]] = point
-    ids = _series_ids(connection, run_id, list(latest))
+    stored = _stored_series(connection, run_id, list(latest))
+    fresh = [point for key, point in latest.items() if key not in stored]
+    if fresh:
+        stored |= _add_series(connection, run_id, fresh)
+    ids = {key: series.id for key, series in stored.items()}
     rows = [
-        {"metric_id": ids[key], "step": step, "at_us": at_us, "value": 0.0 if value != value else value,
-         "is_nan": value != value}
-        for key, step, at_us, value in batch
-    ]  # fmt: skip
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(dialect.insert(points).on_conflict_do_nothing(), rows)
-    _raise_latest(connection, [(ids[key], point) for key, point in latest.items()])
+        (ids[key], step, at_us, 0.0 if value != value else value, value != value) for key, step, at_us, value in batch
+    ]
+    _insert_points(connection, rows)
+    _raise_latest(connection, [(stored[key], point) for key, point in latest.items()])
 
 
 def latest_metrics(connection: Connection, run_ids: Sequence[str]) -> dict[str, dict[str, float]]:
     """The latest value of each metric, by run."""
     found: dict[str, dict[str, float]] = {}
-    query = select(metrics).where(metrics.c.run_id.in_(run_ids), metrics.c.step.is_not(None)).order_by(metrics.c.key)
+    query = select(metrics).where(metrics.c.run_id.in_(run_ids)).order_by(metrics.c.key)
     for row in connection.execute(query):
         found.setdefault(row.run_id, {})[row.key] = math.nan if row.is_nan else row.value
     return found
 
 
-def metric_history(connection: Connection, run_id: str, key: str) -> list[MetricPoint]:
-    """All points of a metric, by step and instant."""
+def metric_history(
+    connection: Connection, run_id: str, key: str, *, limit: int | None = None, offset: int = 0
+) -> list[Point]:
+    """The points of a metric, by step and instant."""
+    series = select(metrics.c.id).where(metrics.c.run_id == run_id, metrics.c.key == key).scalar_subquery()
     query = (
-        select(points)
-        .join(metrics, metrics.c.id == points.c.metric_id)
-        .where(metrics.c.run_id == run_id, metrics.c.key == key)
+        select(points.c.step, points.c.at_us, points.c.value, points.c.is_nan)
+        .where(points.c.metric_id == series)
         .order_by(points.c.step, points.c.at_us, points.c.value)
     )
+    query = query.limit(limit).offset(offset) if limit is not None else query
     return [
-        MetricPoint(key, math.nan if row.is_nan else row.value, row.step, from_us(row.at_us))
-        for row in connection.execute(query)
+        (key, step, at_us, math.nan if is_nan else value)
+        for step, at_us, value, is_nan in connection.execute(query)
     ]
+
+
+def latest_of_runs(connection: Connection, run_ids: Sequence[str]) -> dict[str, list[Point]]:
+    """The latest point of each metric, by run."""
+    found: dict[str, list[Point]] = {}
+    query = select(metrics.c.run_id, metrics.c.key, metrics.c.step, metrics.c.at_us, metrics.c.value, metrics.c.is_nan)
+    query = query.where(metrics.c.run_id.in_(run_ids)).order_by(metrics.c.run_id, metrics.c.key)
+    for run_id, key, step, at_us, value, is_nan in connection.execute(query):
+        found.setdefault(run_id, []).append((key, step, at_us, math.nan if is_nan else value))
+    return found
+
+
+def sampled_steps(
+    connection: Connection, run_ids: Sequence[str], key: str, low: int | None, high: int | None
+) -> tuple[list[int], list[tuple[int, int]]]:
+    """The steps at which any of the runs has a point of a metric, in order, and each run's first and last."""
+    named = and_(metrics.c.run_id.in_(run_ids), metrics.c.key == key)
+    ranged = [points.c.step >= low, points.c.step <= high] if low is not None else []
+    found = points.join(metrics, metrics.c.id == points.c.metric_id)
+    steps = select(points.c.step).select_from(found).where(named, *ranged).distinct().order_by(points.c.step)
+    ends = select(func.min(points.c.step), func.max(points.c.step)).select_from(found).where(named, *ranged)
+    ends = ends.group_by(metrics.c.run_id)
+    return list(connection.execute(steps).scalars()), [(row[0], row[1]) for row in connection.execute(ends)]
+
+
+def points_at(connection: Connection, run_id: str, key: str, steps: Sequence[int], limit: int) -> list[Point]:
+    """The points of a metric at some steps, by step and instant."""
+    series = select(metrics.c.id).where(metrics.c.run_id == run_id, metrics.c.key == key).scalar_subquery()
+    query = (
+        select(points)
+        .where(points.c.metric_id == series, points.c.step.in_(steps))
+        .order_by(points.c.step, points.c.at_us)
+        .limit(limit)
+    )
+    return [(key, row.step, row.at_us, math.nan if row.is_nan else row.value) for row in connection.execute(query)]
+
+
+def purge_metrics(connection: Connection, run_ids: Sequence[str]) -> None:
+    """Forget the metrics of runs."""
+    series = select(metrics.c.id).where(metrics.c.run_id.in_(run_ids))
+    connection.execute(delete(points).where(points.c.metric_id.in_(series)))
+    connection.execute(delete(metrics).where(metrics.c.run_id.in_(run_ids)))
 
 
 def count_points(connection: Connection, run_id: str) -> int:
@@ -107,36 +165,42 @@ def count_points(connection: Connection, run_id: str) -> int:
     return connection.execute(query.where(metrics.c.run_id == run_id)).scalar_one()
 
 
-def _series_ids(connection: Connection, run_id: str, keys: Sequence[str]) -> dict[str, int]:
-    known = select(metrics.c.key, metrics.c.id).where(metrics.c.run_id == run_id, metrics.c.key.in_(keys))
-    ids = {row.key: row.id for row in connection.execute(known)}
-    missing = [{"run_id": run_id, "key": key} for key in keys if key not in ids]
-    if missing:
-        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-        connection.execute(dialect.insert(metrics).on_conflict_do_nothing(), missing)
-        ids = {row.key: row.id for row in connection.execute(known)}
-    return ids
+def _stored_series(connection: Connection, run_id: str, keys: Sequence[str]) -> dict[str, Row[Any]]:
+    """The series of a run that are there, locked until the transaction ends, always in the same order."""
+    query = select(metrics).where(metrics.c.run_id == run_id, metrics.c.key.in_(keys))
+    return {row.key: row for row in connection.execute(query.order_by(metrics.c.key).with_for_update())}
 
 
-def _raise_latest(connection: Connection, latest: Sequence[tuple[int, Point]]) -> None:
-    query = select(metrics).where(metrics.c.id.in_([metric_id for metric_id, _ in latest])).with_for_update()
-    stored = {
-        row.id: _rank((row.key, row.step, row.at_us, math.nan if row.is_nan else row.value))
-        for row in connection.execute(query)
-        if row.step is not None
-    }
-    newer = [(i, point) for i, point in latest if i not in stored or _rank(point) > stored[i]]
+def _add_series(connection: Connection, run_id: str, latest: Sequence[Point]) -> dict[str, Row[Any]]:
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    rows = [{"run_id": run_id, "key": point[0], **_latest_values(point)} for point in sorted(latest)]
+    connection.execute(dialect.insert(metrics).on_conflict_do_nothing(), rows)
+    return _stored_series(connection, run_id, [point[0] for point in latest])
+
+
+def _insert_points(connection: Connection, rows: Sequence[tuple[int, int, int, float, bool]]) -> None:
+    """Insert many narrow rows by one prepared statement, or on PostgreSQL in one round trip."""
+    if connection.dialect.name == "postgresql":
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        connection.exec_driver_sql(_INSERT_ARRAYS, tuple(columns))
+    else:
+        connection.exec_driver_sql(_INSERT_ROWS, list(rows))
+
+
+def _raise_latest(connection: Connection, latest: Sequence[tuple[Row[Any], Point]]) -> None:
+    newer = [
+        {"metric_id": row.id, **{f"new_{name}": value for name, value in _latest_values(point).items()}}
+        for row, point in latest
+        if _rank(point) > _rank((row.key, row.step, row.at_us, math.nan if row.is_nan else row.value))
+    ]
     if newer:
-        change = update(metrics).where(metrics.c.id == bindparam("metric_id"))
-        change = change.values(**{name: bindparam(f"new_{name}") for name in ("step", "at_us", "value", "is_nan")})
-        connection.execute(change, [_as_update(metric_id, point) for metric_id, point in newer])
+        connection.execute(_RAISE, newer)
 
 
-def _as_update(metric_id: int, point: Point) -> dict[str, Any]:
+def _latest_values(point: Point) -> dict[str, Any]:
     _, step, at_us, value = point
     is_nan = math.isnan(value)
-    values = {"new_step": step, "new_at_us": at_us, "new_value": 0.0 if is_nan else value, "new_is_nan": is_nan}
-    return {"metric_id": metric_id, **values}
+    return {"step": step, "at_us": at_us, "value": 0.0 if is_nan else value, "is_nan": is_nan}
 
 
 def _rank(point: Point) -> tuple[int, int, float]:

@@ -13,6 +13,7 @@ Stage = Literal["active", "deleted", "all"]
 
 DEFAULT_EXPERIMENT_ID = "0"
 DEFAULT_EXPERIMENT = "Default"
+RUN_NAME_TAG = "mlflow.runName"  # MLflow's clients keep a run's name in a tag; here it is the name and no tag
 PARENT_RUN_TAG = "mlflow.parentRunId"  # MLflow's name, so that its clients draw the same tree
 
 
@@ -61,6 +62,7 @@ class Run:
     artifact_uri: str
     ended_at: datetime | None = None
     inputs: tuple[str, ...] = ()
+    datasets: tuple[DatasetInput, ...] = ()
     params: dict[str, str] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
@@ -69,6 +71,46 @@ class Run:
     def node(self) -> str:
         """Its name in the journal's lineage."""
         return f"run:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetInput:
+    """A dataset that a run was given, as its client describes it: what for is in the tag ``mlflow.data.context``."""
+
+    name: str
+    digest: str
+    source_type: str
+    source: str
+    schema: str | None = None
+    profile: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSummary:
+    """A dataset that runs of an experiment were given in a context."""
+
+    experiment_id: str
+    name: str
+    digest: str
+    context: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """Some of the runs that were searched for, and the token that asks for the next."""
+
+    runs: list[Run]
+    next_page_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """How much was deleted for good."""
+
+    experiments: int
+    runs: int
+    artifacts: int
 
 
 @dataclass(frozen=True, slots=True)

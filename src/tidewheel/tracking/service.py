@@ -42,9 +42,11 @@ class Tracking(RunLifecycle, RunWriting, RunReading):
 
         `path` is where among the run's artifacts; a file or folder without one keeps its own name.
         """
-        if path is None and isinstance(source, bytes):
-            raise InvalidInput("Bytes have no name of their own.", fix="Pass path=…")
-        name = check_path(path if isinstance(source, bytes) or path is not None else source.resolve().name)
+        if path is None:
+            if isinstance(source, bytes):
+                raise InvalidInput("Bytes have no name of their own.", fix="Pass path=…")
+            path = source.resolve().name
+        name = check_path(path)
         with self._metadata.read() as connection:
             require_active_run(connection, run_id)
             root = artifact_uris.run_root(connection, run_id)

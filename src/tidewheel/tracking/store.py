@@ -20,9 +20,11 @@ from sqlalchemy import (
 from tidewheel.base.units import from_us, to_us
 from tidewheel.storage import Json, schema
 from tidewheel.tracking import metric_store
+from tidewheel.tracking.dataset_store import datasets_of_runs
 from tidewheel.tracking.experiment_store import experiments
 from tidewheel.tracking.records import LifecycleStage, Run, RunStatus
 
+_PAGE = 5000
 runs = Table(
     "tracking_runs",
     schema,
@@ -93,14 +95,55 @@ def set_status(connection: Connection, run_id: str, status: RunStatus, ended_at_
     connection.execute(update(runs).where(runs.c.id == run_id).values(status=status, ended_at_us=ended_at_us))
 
 
-def set_lifecycle_stage(connection: Connection, run_id: str, stage: LifecycleStage) -> None:
+def change_run(
+    connection: Connection,
+    run_id: str,
+    *,
+    status: RunStatus | None = None,
+    ended_at_us: int | None = None,
+    name: str | None = None,
+) -> None:
+    """Change what is given of a run's status, end and name."""
+    given = {"status": status, "ended_at_us": ended_at_us, "name": name}
+    values = {column: value for column, value in given.items() if value is not None}
+    if values:
+        connection.execute(update(runs).where(runs.c.id == run_id).values(values))
+
+
+def set_lifecycle_stage(connection: Connection, run_id: str, stage: LifecycleStage, deleted_at_us: int | None) -> None:
     """Delete a run, or restore it."""
-    connection.execute(update(runs).where(runs.c.id == run_id).values(lifecycle_stage=stage))
+    values = {"lifecycle_stage": stage, "deleted_at_us": deleted_at_us}
+    connection.execute(update(runs).where(runs.c.id == run_id).values(values))
+
+
+def set_lifecycle_stage_of_all(
+    connection: Connection, experiment_id: str, stage: LifecycleStage, deleted_at_us: int | None
+) -> None:
+    """Delete or restore the runs of an experiment; those already in the stage keep their instant."""
+    values = {"lifecycle_stage": stage, "deleted_at_us": deleted_at_us}
+    of_it = (runs.c.experiment_id == experiment_id) & (runs.c.lifecycle_stage != stage)
+    connection.execute(update(runs).where(of_it).values(values))
+
+
+def deleted_run_ids(connection: Connection, before_us: int, experiment_ids: Sequence[str]) -> list[str]:
+    """Runs that were deleted before an instant, and all of some experiments."""
+    aged = (runs.c.lifecycle_stage == "deleted") & (runs.c.deleted_at_us < before_us)
+    query = select(runs.c.id).where(aged | runs.c.experiment_id.in_(experiment_ids))
+    return list(connection.execute(query).scalars())
+
+
+def purge_runs(connection: Connection, run_ids: Sequence[str]) -> None:
+    """Forget runs with their params and tags."""
+    for table in (params, tags):
+        connection.execute(delete(table).where(table.c.run_id.in_(run_ids)))
+    connection.execute(delete(runs).where(runs.c.id.in_(run_ids)))
 
 
 def find_runs(connection: Connection, run_ids: Sequence[str]) -> list[Run]:
-    """The runs of these ids, whole, in no particular order."""
-    return _runs(connection, runs.c.id.in_(run_ids), len(run_ids))
+    """The runs of these ids, whole, in the order of the ids; those that are not there are left out."""
+    pages = (run_ids[start : start + _PAGE] for start in range(0, len(run_ids), _PAGE))
+    found = {run.id: run for page in pages for run in _runs(connection, runs.c.id.in_(page), len(page))}
+    return [found[run_id] for run_id in run_ids if run_id in found]
 
 
 def list_runs(connection: Connection, *, experiment_id: str | None, stage: LifecycleStage, limit: int) -> list[Run]:
@@ -115,6 +158,17 @@ def read_params(connection: Connection, run_id: str) -> dict[str, str]:
     """A run's params."""
     rows = connection.execute(select(params.c.key, params.c.value).where(params.c.run_id == run_id))
     return {row.key: row.value for row in rows}
+
+
+def experiment_of(connection: Connection, run_id: str) -> str | None:
+    """The id of the experiment that a run is of."""
+    found: str | None = connection.execute(select(runs.c.experiment_id).where(runs.c.id == run_id)).scalar()
+    return found
+
+
+def delete_tag(connection: Connection, run_id: str, key: str) -> bool:
+    """Drop a tag; whether it was there."""
+    return connection.execute(delete(tags).where(tags.c.run_id == run_id, tags.c.key == key)).rowcount > 0
 
 
 def add_params(connection: Connection, run_id: str, values: Mapping[str, str]) -> None:
@@ -143,7 +197,7 @@ def _runs(connection: Connection, condition: Any, limit: int) -> list[Run]:
     rows = connection.execute(query).all()
     run_ids = [row.id for row in rows]
     run_params, run_tags = _texts(connection, params, run_ids), _texts(connection, tags, run_ids)
-    metrics = metric_store.latest_metrics(connection, run_ids)
+    metrics, given = metric_store.latest_metrics(connection, run_ids), datasets_of_runs(connection, run_ids)
     return [
         Run(
             id=row.id,
@@ -157,6 +211,7 @@ def _runs(connection: Connection, condition: Any, limit: int) -> list[Run]:
             ended_at=from_us(row.ended_at_us) if row.ended_at_us is not None else None,
             artifact_uri=row.artifact_uri,
             inputs=tuple(row.inputs),
+            datasets=given.get(row.id, ()),
             params=run_params.get(row.id, {}),
             metrics=metrics.get(row.id, {}),
             tags=run_tags.get(row.id, {}),

@@ -493,6 +493,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("path", name=op.f("pk_tracking_artifacts")),
     )
     op.create_table(
+        "tracking_datasets",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("experiment_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("source_type", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("schema", sa.Text(), nullable=True),
+        sa.Column("profile", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_tracking_datasets")),
+    )
+    op.create_index("ix_tracking_datasets_experiment_id", "tracking_datasets", ["experiment_id"], unique=False)
+    op.create_table(
         "tracking_experiment_tags",
         sa.Column("experiment_id", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
@@ -582,10 +595,10 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=True, nullable=False),
         sa.Column("run_id", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("step", sa.BigInteger(), nullable=True),
-        sa.Column("at_us", sa.BigInteger(), nullable=True),
-        sa.Column("value", sa.Double(), nullable=True),
-        sa.Column("is_nan", sa.Boolean(), nullable=True),
+        sa.Column("step", sa.BigInteger(), nullable=False),
+        sa.Column("at_us", sa.BigInteger(), nullable=False),
+        sa.Column("value", sa.Double(), nullable=False),
+        sa.Column("is_nan", sa.Boolean(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tracking_metrics")),
         sa.UniqueConstraint("run_id", "key", name=op.f("uq_tracking_metrics_run_id_key")),
     )
@@ -595,6 +608,15 @@ def upgrade() -> None:
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("value", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("run_id", "key", name=op.f("pk_tracking_params")),
+    )
+    op.create_table(
+        "tracking_run_datasets",
+        sa.Column("run_id", sa.Text(), nullable=False),
+        sa.Column("dataset_id", sa.Text(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("context", sa.Text(), nullable=True),
+        sa.Column("tags", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("run_id", "dataset_id", name=op.f("pk_tracking_run_datasets")),
     )
     op.create_table(
         "tracking_run_models",
