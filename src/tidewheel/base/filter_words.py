@@ -32,9 +32,9 @@ class Vocabulary:
     """What may be said about one noun.
 
     `kinds` maps each spelling of a prefix to its kind ("metrics" -> "metric"); "metric" holds numbers, every other kind
-    text. `listed` are the attributes that take IN (None: every text attribute), `nullable` the kinds that take IS NULL,
-    `fixed` the kinds with a closed set of keys besides attributes, `orders` the attributes to sort by, and
-    `order_kinds` the other kinds to sort by.
+    text. `listed` are the attributes that take IN (None: every text attribute), `listed_kinds` the other kinds that do,
+    `nullable` the kinds that take IS NULL, `fixed` the kinds with a closed set of keys besides attributes, `orders` the
+    attributes to sort by, and `order_kinds` the other kinds to sort by.
     """
 
     kinds: Mapping[str, str]
@@ -42,6 +42,7 @@ class Vocabulary:
     number_attributes: frozenset[str] = frozenset()
     aliases: Mapping[str, str] = field(default_factory=dict)
     listed: frozenset[str] | None = frozenset()
+    listed_kinds: frozenset[str] = frozenset()
     nullable: frozenset[str] = frozenset()
     fixed: Mapping[str, frozenset[str]] = field(default_factory=dict)
     orders: frozenset[str] = frozenset()
@@ -55,4 +56,4 @@ class Vocabulary:
         """Whether an identifier may stand before IN."""
         if kind == "attribute":
             return not self.is_number(kind, key) and (self.listed is None or key in self.listed)
-        return kind in self.fixed
+        return kind in self.fixed or kind in self.listed_kinds

@@ -14,6 +14,7 @@ from tidewheel.base.errors import InvalidInput
 from tidewheel.base.filter_words import Comparison, Vocabulary
 from tidewheel.tracking.logged_model_records import DatasetRef, ModelOrder
 from tidewheel.tracking.logged_model_store import metrics, models, params, tags
+from tidewheel.tracking.search_conditions import compared
 
 _COLUMNS: dict[str, Any] = {
     "model_id": models.c.id,
@@ -40,6 +41,7 @@ VOCABULARY = Vocabulary(
     number_attributes=frozenset(_NUMBERS | set(_ALIASES)),
     aliases=_ALIASES,
     listed=None,
+    listed_kinds=frozenset({"param", "tag"}),
 )
 
 
@@ -63,11 +65,11 @@ def search_ids(
 def _condition(comparison: Comparison, datasets: Sequence[DatasetRef]) -> ColumnElement[bool]:
     kind, key = comparison.kind, comparison.key
     if kind == "attribute":
-        return _compare(_COLUMNS[key], comparison)
+        return compared(_COLUMNS[key], comparison)
     if kind == "metric":
-        return _has_metric(datasets, metrics.c.key == key, ~metrics.c.is_nan, _compare(metrics.c.value, comparison))
+        return _has_metric(datasets, metrics.c.key == key, ~metrics.c.is_nan, compared(metrics.c.value, comparison))
     table = params if kind == "param" else tags
-    found = select(table.c.model_id).where(table.c.key == key, _compare(table.c.value, comparison))
+    found = select(table.c.model_id).where(table.c.key == key, compared(table.c.value, comparison))
     return models.c.id.in_(found)
 
 
@@ -79,24 +81,6 @@ def _has_metric(datasets: Sequence[DatasetRef], *conditions: ColumnElement[bool]
 def _on(dataset: DatasetRef) -> ColumnElement[bool]:
     named = metrics.c.dataset_name == dataset.name
     return and_(named, metrics.c.dataset_digest == dataset.digest) if dataset.digest else named
-
-
-def _compare(column: Any, comparison: Comparison) -> ColumnElement[bool]:
-    value: Any = comparison.value
-    compared: dict[str, Any] = {
-        "=": lambda: column == value,
-        "!=": lambda: column != value,
-        "<": lambda: column < value,
-        "<=": lambda: column <= value,
-        ">": lambda: column > value,
-        ">=": lambda: column >= value,
-        "LIKE": lambda: column.like(value),
-        "ILIKE": lambda: column.ilike(value),
-        "IN": lambda: column.in_(value),
-        "NOT IN": lambda: column.not_in(value),
-    }
-    condition: ColumnElement[bool] = compared[comparison.operator]()
-    return condition
 
 
 def _sorted(query: Select[tuple[str]], orders: Sequence[ModelOrder]) -> Select[tuple[str]]:
