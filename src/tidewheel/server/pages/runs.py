@@ -29,6 +29,7 @@ CHARTS = 24
 _QUICK_S = 0.25
 _SPARK = Stretch(points=160)
 _HIDDEN = "mlflow."
+_SMALL = 3  # a heading is not worth fewer charts
 _NOTE = "mlflow.note.content"
 
 
@@ -132,6 +133,8 @@ def _groups(rows: list[MetricRow]) -> tuple[ChartGroup, ...]:
     found: dict[str, list[MetricRow]] = {}
     for row in rows:
         found.setdefault(row.key.partition("/")[0] if "/" in row.key else "", []).append(row)
+    for name in [name for name, group in found.items() if name != "system" and len(group) < _SMALL]:
+        found.setdefault("", []).extend(found.pop(name))
     names = sorted(found, key=lambda name: (name == "system", name))
     return tuple(ChartGroup(name=name, rows=tuple(found[name])) for name in names)
 

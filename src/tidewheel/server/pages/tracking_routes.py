@@ -5,12 +5,17 @@ Reading is all they do but for saved views, whose forms go through `forms.py`.
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.responses import StreamingResponse
 
+from tidewheel.server.pages.artifacts import PICTURES, artifacts_view, at
 from tidewheel.server.pages.charts import SeriesShelf, Stretch
+from tidewheel.server.pages.compare import compare_view
 from tidewheel.server.pages.experiments import experiments_view
 from tidewheel.server.pages.forms import form_of
 from tidewheel.server.pages.page_route import PageRoute, html, kept
@@ -94,3 +99,41 @@ def charts(
     if etag in request.headers.get("if-none-match", ""):
         return kept(request, b"", "application/json", etag)
     return kept(request, shelf.json(runs, key, stretch), "application/json", etag)
+
+
+@router.get("/compare")
+def compare(
+    request: Request,
+    runs: str = "",
+    run: Annotated[list[str] | None, Query(max_length=100)] = None,
+    show: str = "",
+    x: str = "",
+    y: str = "",
+) -> Response:
+    """Runs side by side: `runs=a,b,c`, or `run=a&run=b` as the table's form without JavaScript sends it."""
+    view = compare_view(request.app.state.platform, [*runs.split(","), *(run or ())], show == "all", x, y)
+    return html(document("compare.html", here="experiments", view=view))
+
+
+@router.get("/runs/{run_id}/artifacts")
+def artifacts(request: Request, run_id: str, path: str = "") -> Response:
+    """What a run kept, one level at a time."""
+    view = artifacts_view(request.app.state.platform, run_id, path)
+    return html(document("artifacts.html", here="experiments", up="../../", view=view, tab="artifacts"))
+
+
+@router.get("/runs/{run_id}/file")
+def artifact_file(request: Request, run_id: str, path: str, download: bool = False) -> Response:
+    """One file: a picture to be shown, anything else to be saved; whatever it is, a browser runs nothing of it."""
+    platform = request.app.state.platform
+    stored = platform.artifacts.open(at(platform.tracking.run(run_id), path.strip("/")))
+    name = PurePosixPath(path).name
+    media = PICTURES.get(PurePosixPath(path).suffix.lower())
+    way = "inline" if media and not download else "attachment"
+    headers = {
+        "Content-Disposition": f"{way}; filename*=UTF-8''{quote(name)}",
+        "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
+        "Content-Length": str(stored.size_bytes),
+        "Cache-Control": "no-cache",
+    }
+    return StreamingResponse(stored.pieces(), media_type=media or "application/octet-stream", headers=headers)
