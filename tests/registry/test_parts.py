@@ -6,6 +6,7 @@ import pytest
 
 from tidewheel.base.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from tidewheel.registry import Registry
+from tidewheel.registry.sample import sample_table
 from tidewheel.storage import acting
 from tidewheel.storage.journal import read_entries
 
@@ -224,3 +225,18 @@ def test_every_change_stands_in_the_journal(registry, register, metadata):
         "version.deleted",
         "model.deleted",
     ]
+
+
+def test_the_input_example_of_a_model_folder_becomes_its_sample(sourced, shelf, blobs):
+    mlmodel = b"flavors: {python_function: {}}\nsaved_input_example_info: {artifact_path: input_example.json}\n"
+    example = b'{"columns": ["a", "b"], "data": [[1.5, "x"], [2.5, null]]}'
+    shelf.files["runs:/r/m"] = {"MLmodel": blobs.put(mlmodel), "input_example.json": blobs.put(example)}
+    version = sourced.register_source("surge", "runs:/r/m")
+    assert sourced.sample(version.id).to_pydict() == {"a": [1.5, 2.5], "b": ["x", None]}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"inputs": [[1]]}', '{"columns": ["a"], "data": [[1, 2]]}', '{"columns": 1}']
+)
+def test_an_example_that_is_no_table_is_left_among_the_files(text):
+    assert sample_table(text.encode()) is None

@@ -18,6 +18,7 @@ from tidewheel.registry.sources import ModelSource, kind_of
 from tidewheel.storage import Blobs, Metadata
 
 EXTERNAL = "external"
+_MOST_SAMPLE_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,4 +93,15 @@ class SourceReader:
             executes_code=found.executes_code,
             run_id=found.run_id,
             model_id=found.model_id,
+            sample_digest=self._kept_sample(files, found.sample_path),
         )
+
+    def _kept_sample(self, files: Mapping[str, str], path: str | None) -> str | None:
+        """MLflow's input example, if it is a table of plain values, as the Arrow stream that samples are kept in."""
+        if path is None or self._blobs.size_bytes(files[path]) > _MOST_SAMPLE_BYTES:
+            return None
+        from tidewheel.registry.reference import to_bytes
+        from tidewheel.registry.sample import sample_table
+
+        table = sample_table(self._blobs.get(files[path]))
+        return self._blobs.put(to_bytes(table)) if table is not None else None

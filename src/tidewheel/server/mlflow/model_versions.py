@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import msgspec
 
-from tidewheel.base.errors import NotFound
+from tidewheel.base.errors import InvalidInput, NotFound
 from tidewheel.base.units import to_us
 from tidewheel.registry import ModelVersion
 from tidewheel.registry.lookup import no_number
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 VersionNumber = str | int
 _MOST_COPIES = 100
+_VERSIONS_TAG = "mlflow.modelVersions"
 
 
 class VersionTag(msgspec.Struct):
@@ -87,6 +90,8 @@ def create(platform: Platform, sent: NewVersion) -> dict[str, Any]:
         description=sent.description,
         run_link=sent.run_link or None,
     )
+    if sent.model_id:
+        _note_on_logged_model(platform, sent.model_id, version)
     return _answer(version)
 
 
@@ -174,6 +179,15 @@ def version_json(version: ModelVersion) -> dict[str, Any]:
 
 def _answer(version: ModelVersion) -> dict[str, Any]:
     return {"model_version": version_json(version)}
+
+
+def _note_on_logged_model(platform: Platform, model_id: str, version: ModelVersion) -> None:
+    """Write on the logged model what it was registered as, where MLflow's page and clients look for it."""
+    # An id from another server, more versions than a tag holds, or a tag that a client wrote: the version stands anyway.
+    with contextlib.suppress(NotFound, InvalidInput, ValueError, TypeError):
+        known = platform.logged_models.model(model_id).tags.get(_VERSIONS_TAG, "[]")
+        noted = [*json.loads(known), {"name": version.model, "version": version.number}]
+        platform.logged_models.set_tags(model_id, {_VERSIONS_TAG: json.dumps(noted)})
 
 
 def _download_uri(platform: Platform, version: ModelVersion) -> str:
