@@ -61,4 +61,27 @@ assert (version.version, version.name) in {("1", "line"), (1, "line")}
 with tempfile.TemporaryDirectory() as folder:
     fetched = Path(mlflow.artifacts.download_artifacts(f"models:/{info.model_id}", dst_path=folder))
     assert (fetched / "MLmodel").exists()
+with mlflow.start_run() as run:
+    made = mlflow.sklearn.log_model(LinearRegression().fit(rows, answers), name="in-run")
+    mlflow.log_metric("acc", 0.5, model_id=made.model_id)
+    train = mlflow.data.from_numpy(rows, name="train")
+    mlflow.log_metrics({"f1": 0.25}, model_id=made.model_id, dataset=train)
+    mlflow.log_text("hello", "notes/a.txt")
+    Path("big.bin").write_bytes(bytes(range(256)) * 48 * 1024)  # over the size from which the client sends parts
+    mlflow.log_artifact("big.bin", "deep")
+kept = mlflow.get_logged_model(made.model_id)
+assert {metric.key: (metric.value, metric.dataset_name) for metric in kept.metrics} == {
+    "acc": (0.5, None),
+    "f1": (0.25, "train"),
+}
+assert kept.source_run_id == run.info.run_id
+assert [output.model_id for output in mlflow.get_run(run.info.run_id).outputs.model_outputs] == [made.model_id]
+assert len(mlflow.search_logged_models(filter_string="metrics.acc > 0.4", output_format="list")) == 1
+assert np.allclose(mlflow.pyfunc.load_model(f"runs:/{run.info.run_id}/in-run").predict(rows), answers)
+assert mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/notes/a.txt") == "hello"
+assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["deep", "notes"]
+fetched = Path(mlflow.artifacts.download_artifacts(f"runs:/{run.info.run_id}/deep/big.bin", dst_path="fetched"))
+assert fetched.read_bytes() == Path("big.bin").read_bytes()
+mlflow.register_model(f"runs:/{run.info.run_id}/in-run", "line")
+assert np.allclose(mlflow.pyfunc.load_model("models:/line/2").predict(rows), answers)
 sys.stdout.write("done")

@@ -1,4 +1,4 @@
-"""MLflow 3's addresses of logged models, and of the models that a run made."""
+"""MLflow 3's addresses of logged models; those of the models that a run used or made are in `run_inputs.py`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from tidewheel.tracking.logged_model_records import (
     LoggedModelStatus,
     ModelMetric,
     ModelOrder,
-    RunModel,
 )
 
 if TYPE_CHECKING:
@@ -94,16 +93,6 @@ class ModelFolder(msgspec.Struct):
     artifact_directory_path: str = ""
 
 
-class Output(msgspec.Struct):
-    model_id: str = ""
-    step: int = 0
-
-
-class Outputs(msgspec.Struct):
-    run_id: str = ""
-    models: list[Output] = []
-
-
 @call("POST", "/logged-models", required=("experiment_id",))
 def create(platform: Platform, sent: Creation) -> dict[str, Any]:
     model = platform.logged_models.create(
@@ -177,11 +166,6 @@ async def download(platform: Platform, request: Request) -> Any:
         raise MLflowError("BAD_REQUEST", 'Request must include the "artifact_file_path" query parameter.')
     model = await run_in_threadpool(platform.logged_models.model, request.path_params["model_id"])
     return await download_below(platform, request, model.artifact_location, path)
-
-
-@call("POST", "/runs/outputs", required=("run_id", "models"))
-def log_outputs(platform: Platform, sent: Outputs) -> None:
-    platform.logged_models.log_outputs(sent.run_id, [RunModel(model.model_id, model.step) for model in sent.models])
 
 
 def model_json(model: LoggedModel) -> dict[str, Any]:
