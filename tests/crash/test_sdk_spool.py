@@ -9,8 +9,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import pytest
 
@@ -49,7 +47,7 @@ class Server:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "tidewheel.cli", "server", "--home", self.home, "--port", str(self.port)]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         wait_until(self._answers)
 
     def kill(self) -> None:
@@ -58,10 +56,10 @@ class Server:
 
     def _answers(self) -> bool:
         try:
-            with urlopen(f"{self.url}/health", timeout=1):
-                return True
-        except (URLError, OSError):
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+        except OSError:
             return False
+        return True
 
 
 def wait_until(true, deadline_s=30.0):
