@@ -4,6 +4,8 @@ import base64
 import hashlib
 import hmac
 import json
+import subprocess
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -283,3 +285,35 @@ def test_a_name_that_leads_to_a_private_address_is_refused_when_it_is_connected_
 def test_a_webhook_that_is_none_is_refused(webhooks, name, events, status):
     with pytest.raises(InvalidInput):
         webhooks.create(name, "https://example.com", events, status=status)
+
+
+KILLED = """
+import sys, time
+from tidewheel.base.clock import SystemClock
+from tidewheel.base.settings import Settings
+from tidewheel.registry import Webhooks, webhook_courier
+from tidewheel.storage import Metadata
+
+webhook_courier._CLAIM_S = 0.5
+settings = Settings({"registry.webhook_private_hosts": True}, environ={})
+webhooks = Webhooks(Metadata(sys.argv[1], SystemClock()), SystemClock(), settings)
+while True:
+    webhooks.deliver()
+    time.sleep(0.01)
+"""
+
+
+def test_a_courier_killed_in_the_middle_loses_nothing_and_repeats_only_what_was_under_way(
+    webhooks, receiver, register, metadata
+):
+    webhooks.create("crash", receiver.url, ["model_version.created"])
+    for _ in range(20):
+        register()
+    url = metadata.engine.url.render_as_string(hide_password=False)
+    with subprocess.Popen([sys.executable, "-c", KILLED, url.replace("+psycopg", "")]) as courier:
+        until(lambda: len(receiver.got) >= 5, "a first delivery")
+        courier.kill()
+    deliver(webhooks, lambda: receiver.got and receiver.data()[-1]["version"] == "20")
+    told = [(headers["X-MLflow-Delivery-Id"], json.loads(body)["data"]["version"]) for headers, body in receiver.got]
+    assert len(told) <= 21
+    assert list(dict.fromkeys(told)) == [(name, str(n)) for n, (name, _) in enumerate(dict.fromkeys(told), start=1)]

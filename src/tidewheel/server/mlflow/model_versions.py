@@ -183,7 +183,7 @@ def _answer(version: ModelVersion) -> dict[str, Any]:
 
 def _note_on_logged_model(platform: Platform, model_id: str, version: ModelVersion) -> None:
     """Write on the logged model what it was registered as, where MLflow's page and clients look for it."""
-    # An id from another server, more versions than a tag holds, or a tag that a client wrote: the version stands anyway.
+    # An id from elsewhere, more versions than a tag holds, a tag that a client wrote: the version stands anyway.
     with contextlib.suppress(NotFound, InvalidInput, ValueError, TypeError):
         known = platform.logged_models.model(model_id).tags.get(_VERSIONS_TAG, "[]")
         noted = [*json.loads(known), {"name": version.model, "version": version.number}]
