@@ -11,11 +11,15 @@ import pytest
 from fastapi import FastAPI
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from starlette.middleware.gzip import GZipMiddleware
+from tests.browser.lab import Lab, furnish
 from tests.server.library import TownLibrary
 from tests.server.listening import listening
 from tests.server.story import story
 
+from tidewheel.app import open_platform
+from tidewheel.base.settings import Settings
 from tidewheel.server import answers
+from tidewheel.server.app import build
 from tidewheel.server.limits import Limits, Traffic
 from tidewheel.server.pages.routes import router
 from tidewheel.server.pages.view import LiveView
@@ -76,7 +80,26 @@ def address(told: Story, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
+def lab(tmp_path: Path) -> Iterator[Lab]:
+    with open_platform(tmp_path / "home", Settings(environ={})) as platform:
+        runs, experiment_id = furnish(platform, tmp_path)
+        with listening(build(platform)) as url:
+            yield Lab(url, platform, runs, experiment_id)
+
+
+@pytest.fixture
 def visit(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
+    """Pages of the install that tells the story."""
+    yield from _visits(browser, address)
+
+
+@pytest.fixture
+def look(browser: Browser, lab: Lab) -> Iterator[Callable[..., Page]]:
+    """Pages of the laboratory."""
+    yield from _visits(browser, lab.address)
+
+
+def _visits(browser: Browser, address: str) -> Iterator[Callable[..., Page]]:
     """Opens a page of the install: `visit("/", width=390, dark=True, javascript=False)`. Its errors fail the test,
     and so does what it writes to the console, if it is to be `quiet`."""
     errors: list[str] = []
