@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import socket
+import threading
+import time
 from urllib.parse import quote
 
 import httpx
@@ -122,3 +125,30 @@ def test_whatever_is_kept_is_listed_below_its_root(http, path):
     answer = http.put(url, content=b"x")
     assert answer.status_code in {200, 400, 404, 409}
     assert {file["path"] for file in http.get(ROOT, params={"path": ""}).json()["files"]} <= {"fuzz"}
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(http, tmp_path):
+    blobs = tmp_path / "home" / "blobs"
+    with socket.create_connection((http.base_url.host, http.base_url.port)) as client:
+        head = f"PUT {ROOT}/x/half HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9000000\r\n\r\n"
+        client.sendall(head.encode() + b"x" * 3_000_000)
+        assert in_time(lambda: any(file.stat().st_size for file in (blobs / "incoming").iterdir()))
+    assert in_time(lambda: not [path for path in blobs.rglob("*") if path.is_file()])
+    assert http.get(f"{ROOT}/x/half").status_code == 404
+
+
+def test_a_damaged_file_is_never_sent_whole(http, tmp_path):
+    for name, size in (("small", 10), ("large", 3 << 20)):
+        http.put(f"{ROOT}/x/{name}", content=b"x" * size)
+        digest = http.get(f"{ROOT}/x/{name}").headers["etag"].strip('"')
+        (tmp_path / "home" / "blobs" / digest[:2] / digest[2:]).write_bytes(b"x" * (size - 1) + b"y")
+    assert http.get(f"{ROOT}/x/small").status_code == 500
+    with pytest.raises(httpx.RemoteProtocolError):
+        http.get(f"{ROOT}/x/large")
+
+
+def in_time(holds):
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and not holds():
+        threading.Event().wait(0.01)
+    return holds()
