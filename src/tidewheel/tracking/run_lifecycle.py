@@ -50,15 +50,16 @@ class RunLifecycle:
         """
         limits.check_experiment_name(experiment)
         run_tags = limits.check_texts(tags or {}, "tag", limits.MAX_TAG)
+        chosen = run_id is not None
         run_id = limits.check_run_id(run_id) if run_id is not None else new_id("run")
         name = limits.check_run_name(name or f"run-{run_id[-8:]}")
         nodes = limits.check_inputs(inputs or ())
-        sent_before = self._sent_before(run_id, started_at, user or current_actor())
+        sent_before = self._sent_before(run_id, started_at, user or current_actor()) if chosen else None
         if sent_before is not None:
             return sent_before
         with self._metadata.change() as change:
             home = self._home(change, experiment, experiment_id)
-            if store.lifecycle_stage(change.connection, run_id) is not None:
+            if chosen and store.lifecycle_stage(change.connection, run_id) is not None:
                 raise Taken(f"There is a run {run_id!r} already.", fix="Resume it, or choose another id.")
             run = Run(
                 id=run_id,

@@ -135,7 +135,7 @@ def _tag(change: Change, run_id: str, tags: Mapping[str, str]) -> None:
 
 
 def _unwritten(connection: Connection, run_id: str, values: Mapping[str, str]) -> dict[str, str]:
-    written = store.read_params(connection, run_id) if values else {}
+    written = store.read_params(connection, run_id, list(values)) if values else {}
     for key, value in values.items():
         if written.get(key, value) != value:
             raise Conflict(

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Index,
     Table,
     Text,
+    bindparam,
     delete,
     select,
     update,
@@ -57,30 +58,35 @@ tags = Table(
     Column("value", Text, nullable=False),
 )
 
+# Written once: to build a statement costs as much as to run it, and every write of a run needs these.
+_ADD_RUN, _ADD_TAGS, _ADD_PARAMS = runs.insert(), tags.insert(), params.insert()
+_STAGE = select(runs.c.lifecycle_stage).where(runs.c.id == bindparam("run"))
+_SOME_PARAMS = select(params.c.key, params.c.value).where(
+    params.c.run_id == bindparam("run"), params.c.key.in_(bindparam("names", expanding=True))
+)
+
 
 def add_run(connection: Connection, run: Run) -> None:
     """Write a new run down, with its tags."""
-    connection.execute(
-        runs.insert().values(
-            id=run.id,
-            experiment_id=run.experiment_id,
-            name=run.name,
-            user=run.user,
-            status=run.status,
-            lifecycle_stage=run.lifecycle_stage,
-            started_at_us=to_us(run.started_at),
-            artifact_uri=run.artifact_uri,
-            inputs=run.inputs,
-        )
-    )
-    write_tags(connection, run.id, run.tags)
+    row = {
+        "id": run.id,
+        "experiment_id": run.experiment_id,
+        "name": run.name,
+        "user": run.user,
+        "status": run.status,
+        "lifecycle_stage": run.lifecycle_stage,
+        "started_at_us": to_us(run.started_at),
+        "artifact_uri": run.artifact_uri,
+        "inputs": run.inputs,
+    }
+    connection.execute(_ADD_RUN, row)
+    if run.tags:
+        connection.execute(_ADD_TAGS, [{"run_id": run.id, "key": key, "value": run.tags[key]} for key in run.tags])
 
 
 def lifecycle_stage(connection: Connection, run_id: str) -> LifecycleStage | None:
     """Whether a run is active or deleted; None if there is no such run."""
-    stage: LifecycleStage | None = connection.execute(
-        select(runs.c.lifecycle_stage).where(runs.c.id == run_id)
-    ).scalar()
+    stage: LifecycleStage | None = connection.execute(_STAGE, {"run": run_id}).scalar()
     return stage
 
 
@@ -154,9 +160,9 @@ def list_runs(connection: Connection, *, experiment_id: str | None, stage: Lifec
     return _runs(connection, condition, limit)
 
 
-def read_params(connection: Connection, run_id: str) -> dict[str, str]:
-    """A run's params."""
-    rows = connection.execute(select(params.c.key, params.c.value).where(params.c.run_id == run_id))
+def read_params(connection: Connection, run_id: str, keys: Sequence[str]) -> dict[str, str]:
+    """Those of a run's params that have one of these keys."""
+    rows = connection.execute(_SOME_PARAMS, {"run": run_id, "names": keys})
     return {row.key: row.value for row in rows}
 
 
@@ -175,7 +181,7 @@ def add_params(connection: Connection, run_id: str, values: Mapping[str, str]) -
     """Write params down that the run does not have yet."""
     if values:
         rows = [{"run_id": run_id, "key": key, "value": value} for key, value in values.items()]
-        connection.execute(params.insert(), rows)
+        connection.execute(_ADD_PARAMS, rows)
 
 
 def write_tags(connection: Connection, run_id: str, values: Mapping[str, str]) -> None:
@@ -183,7 +189,7 @@ def write_tags(connection: Connection, run_id: str, values: Mapping[str, str]) -
     if values:
         connection.execute(delete(tags).where(tags.c.run_id == run_id, tags.c.key.in_(list(values))))
         rows = [{"run_id": run_id, "key": key, "value": value} for key, value in values.items()]
-        connection.execute(tags.insert(), rows)
+        connection.execute(_ADD_TAGS, rows)
 
 
 def _runs(connection: Connection, condition: Any, limit: int) -> list[Run]:
