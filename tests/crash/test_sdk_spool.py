@@ -55,6 +55,7 @@ class Server:
         self.process.wait()
 
     def _answers(self) -> bool:
+        assert self.process.poll() is None, "the server ended"
         try:
             socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
         except OSError:

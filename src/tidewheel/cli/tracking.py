@@ -33,7 +33,13 @@ def ls(opened: Opened, experiment: str | None = None, limit: int = 20) -> object
 def _report(report: RunReport) -> None:
     run, environment = report.run, report.environment
     git, command_ = environment.get("git", {}), environment.get("command", {})
-    about = {"id": run.id, "name": run.name, "experiment": run.experiment, "status": run.status, "user": run.user}
+    about: dict[str, Any] = {
+        "id": run.id,
+        "name": run.name,
+        "experiment": run.experiment,
+        "status": run.status,
+        "user": run.user,
+    }
     about |= {"started_at": run.started_at, "ended_at": run.ended_at, "inputs": list(run.inputs)}
     about |= {"params": run.params, "tags": run.tags}
     about |= {"commit": git.get("commit", ""), "changed": "yes" if git.get("dirty") else ""}
