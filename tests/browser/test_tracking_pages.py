@@ -112,13 +112,13 @@ def test_deleted_runs_are_shown_on_demand(look: Look, lab: Lab) -> None:
 
 def test_columns_are_chosen_and_kept_in_a_saved_view(look: Look, lab: Lab) -> None:
     page = look(f"/experiments/{lab.experiment_id}")
-    page.get_by_text("Columns").click()
+    page.get_by_text("Columns", exact=True).click()
     page.get_by_label("val/auc").uncheck()
     page.get_by_label("team").check()
     page.get_by_role("button", name="Show these").click()
     expect(page.locator("thead")).to_contain_text("team")
     expect(page.locator("thead")).not_to_contain_text("val/auc")
-    page.get_by_text("Save view").click()
+    page.get_by_text("Save view", exact=True).click()
     page.get_by_label("Keep this filter").fill("by team")
     page.get_by_role("button", name="Save", exact=True).click()
     page.goto(f"{lab.address}/experiments/{lab.experiment_id}")

@@ -133,7 +133,7 @@ def _groups(rows: list[MetricRow]) -> tuple[ChartGroup, ...]:
     found: dict[str, list[MetricRow]] = {}
     for row in rows:
         found.setdefault(row.key.partition("/")[0] if "/" in row.key else "", []).append(row)
-    for name in [name for name, group in found.items() if name != "system" and len(group) < _SMALL]:
+    for name in [name for name, group in found.items() if name not in ("", "system") and len(group) < _SMALL]:
         found.setdefault("", []).extend(found.pop(name))
     names = sorted(found, key=lambda name: (name == "system", name))
     return tuple(ChartGroup(name=name, rows=tuple(found[name])) for name in names)

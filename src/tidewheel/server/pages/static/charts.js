@@ -74,9 +74,10 @@
       width: chart.host.clientWidth, height: HEIGHT, series: lines,
       scales: { x: { time: timed }, y: { distr: log && positive ? 3 : 1 } },
       axes: [{ ...axis(), space: timed ? 84 : 60, ...(timed ? { values: (plot, ticks) => instants(plot.scales.x.min, plot.scales.x.max, ticks) } : {}) }, { ...axis(), size: 58, values: (_, ticks) => ticks.map((tick) => (tick == null ? "" : number(tick))) }],
-      legend: { live: true }, padding: [8, 10, null, null],
+      legend: { show: runs.length > 1 }, padding: [8, 10, null, null],
       cursor: { drag: { x: true, y: false, setScale: false }, sync: { key: "metrics" } },
       hooks: {
+        setCursor: [(plot) => runs.length === 1 && point(chart, plot, timed, along)],
         setSelect: [(plot) => {
           if (plot.select.width < 4) return;
           const bounds = [plot.posToVal(plot.select.left, "x"), plot.posToVal(plot.select.left + plot.select.width, "x")];
@@ -100,13 +101,23 @@
     chart.card.dataset.points = series.reduce((sum, each) => sum + each.values.length, 0);
     if (one && !chart.zoom) write(one);
   };
+  // With one run there is no legend: the head of the card tells the value that is pointed at, and else the last.
+  const point = (chart, plot, timed, along) => {
+    const label = chart.card.querySelector(".last");
+    const { idx } = plot.cursor;
+    const value = idx == null ? null : plot.data.at(-1)[idx];
+    label.dataset.last ??= label.textContent;
+    if (value == null) return (label.textContent = label.dataset.last);
+    const x = plot.data[0][idx];
+    label.textContent = `${number(value)} at ${timed ? clock.format(x * 1000) : along === "relative" ? `${number(x)} s` : x}`;
+  };
   const write = (series) => {
     const row = all("[data-metric]").find((each) => each.dataset.metric === series.key);
     const last = series.values.at(-1);
     if (last == null) return;
     const chart = charts.get(series.key);
     const label = chart.card.querySelector(".last");
-    if (label && series.unplotted.length === 0) label.textContent = number(last);
+    if (label && series.unplotted.length === 0) label.dataset.last = label.textContent = number(last);
     if (!row) return;
     const cells = all("td", row);
     [series.unplotted.length ? null : last, series.lowest, series.highest].forEach((value, i) => value != null && (cells[i].textContent = number(value)));
