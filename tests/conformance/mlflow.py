@@ -22,7 +22,7 @@ FILES = (
 def command(files: list[str], options: list[str]) -> list[str]:
     """The pytest command, to be run in the checkout."""
     plugin = ["-p", "mlflow_on_tidewheel", "-p", "no:cacheprovider", "--override-ini", "addopts=-p no:legacypath"]
-    return [sys.executable, "-m", "pytest", *plugin, "-q", "--durations", "0", "--durations-min", "10", *options, *files]
+    return [sys.executable, "-m", "pytest", *plugin, "-q", *options, *files]
 
 
 def environment(checkout: Path) -> dict[str, str]:

@@ -134,3 +134,9 @@ def _server(opened: Opened) -> dict[str, str]:
     platform: Any = opened
     home = getattr(platform, "home", None)
     return {"TIDEWHEEL_HOME": str(home), "TIDEWHEEL_URL": ""} if home is not None else {"TIDEWHEEL_URL": platform.url}
+
+
+@command(runs, "purge")
+def purge(opened: Opened, older_than: Annotated[str, typer.Option(help="How long ago, as in 30d.")] = "30d") -> object:
+    """Delete for good the runs and experiments that were deleted long ago, with their metrics and artifacts."""
+    return opened.tracking.purge(older_than)

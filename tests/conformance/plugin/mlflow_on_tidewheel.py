@@ -114,7 +114,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Put the stand-ins where the tests will import them from."""
     import sqlalchemy.pool
 
-    if not hasattr(sqlalchemy.pool, "FallbackAsyncAdaptedQueuePool"):  # gone in 2.1; MLflow's server, unused here, names it
+    # Gone in SQLAlchemy 2.1; MLflow's own server names it, which is imported here and never started.
+    if not hasattr(sqlalchemy.pool, "FallbackAsyncAdaptedQueuePool"):
         sqlalchemy.pool.FallbackAsyncAdaptedQueuePool = sqlalchemy.pool.AsyncAdaptedQueuePool
     import mlflow.server.handlers as handlers
     import tests.tracking.integration_test_utils as utils
