@@ -19,6 +19,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from tidewheel.server import answers, health, pages, routes
 from tidewheel.server.guard import is_loopback
 from tidewheel.server.limits import Limits, Traffic
+from tidewheel.server.mlflow import openapi
 from tidewheel.server.mlflow.wire import MLflowWire
 from tidewheel.server.webhook_rounds import WebhookRounds
 
@@ -48,6 +49,7 @@ def build(platform: Platform, *, host: str = "127.0.0.1") -> FastAPI:
     for module in iter_modules(routes.__path__):
         app.include_router(import_module(f"{routes.__name__}.{module.name}").router)
     pages.install(app)
+    openapi.join_in(app)
     app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES)
     app.add_middleware(MLflowWire, platform=platform)
     app.add_middleware(

@@ -128,7 +128,7 @@ def read_request(endpoint: Endpoint, in_path: Mapping[str, str], query: bytes, b
     if endpoint.method not in {"GET", "DELETE"} and not in_path:
         try:
             return _complete(endpoint, endpoint.decode(body or b"{}"))
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             pass  # read again, slowly, to accept bare NaN and null, or to say what is wrong
     fields = _fields(endpoint, query, body)
     fields.update(in_path)
