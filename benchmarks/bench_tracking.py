@@ -26,7 +26,6 @@ from benchmarks.keep_alive import KeepAlive
 from benchmarks.process_tree import memory_mb
 from benchmarks.tracking_cases import API, CASES, Case, Once
 from benchmarks.tracking_clients import CLIENT_CASES
-from benchmarks.tracking_data import load_over_http
 from benchmarks.tracking_servers import MLFLOW_SETTINGS, Server, mlflow_python, mlflow_server, tidewheel_server
 
 _CHUNK_S = 0.8
@@ -56,6 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--databases", nargs="+", default=["sqlite", "postgres"], choices=["sqlite", "postgres"])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--starts", type=int, default=3, help="how often each server is started to time it")
     parser.add_argument("--only", choices=["mlflow", "tidewheel"])
     parser.add_argument("--cases", nargs="*", help="only cases whose name holds one of these")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
@@ -66,22 +66,22 @@ def main() -> None:
     kept: dict[str, object] = {}
     for database in given.databases:
         print(f"\n{database}: {told[0]}" if database == given.databases[0] else f"\n{database}", flush=True)
-        kept[database] = compare(database, given.rounds, given.only, given.cases)
+        kept[database] = compare(database, given)
     if given.json:
         given.json.write_text(json.dumps(kept, indent=1))
 
 
-def compare(database: str, rounds: int, only: str | None, names: Sequence[str] | None) -> dict[str, dict[str, float]]:
+def compare(database: str, given: argparse.Namespace) -> dict[str, dict[str, float]]:
     """All cases on one kind of database."""
     figures: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory(prefix="bench-tracking-") as folder, ExitStack() as stack:
         urls = stack.enter_context(_databases(database, Path(folder)))
-        servers = _start(stack, Path(folder), urls, only, figures)
-        _load(servers, urls)
+        servers = _start(stack, Path(folder), urls, given, figures)
+        _load(servers, urls, Path(folder))
         for level, cases in (("HTTP", CASES), ("mlflow client", CLIENT_CASES)):
-            chosen = [case for case in cases if not names or any(name in case.name for name in names)]
+            chosen = [case for case in cases if not given.cases or any(name in case.name for name in given.cases)]
             for case in chosen:
-                measured = measure(case, servers, rounds)
+                measured = measure(case, servers, given.rounds)
                 figures[f"{level}: {case.name}"] = _say(level, case, measured)
         for server in servers:
             rss, pss = memory_mb(server.process.pid)
@@ -139,7 +139,11 @@ def _ms(seconds: float) -> str:
 
 
 def _start(
-    stack: ExitStack, folder: Path, urls: dict[str, str | None], only: str | None, figures: dict[str, dict[str, float]]
+    stack: ExitStack,
+    folder: Path,
+    urls: dict[str, str | None],
+    given: argparse.Namespace,
+    figures: dict[str, dict[str, float]],
 ) -> list[Server]:
     """Start both several times, to know how long the first answer takes, and keep the last."""
     starters = {
@@ -148,34 +152,36 @@ def _start(
     }
     kept = []
     for name, starter in starters.items():
-        if only not in (None, name):
+        if given.only not in (None, name):
             continue
         times = []
-        for _ in range(_STARTS):
+        for _ in range(given.starts - 1):
             with starter() as server:
                 times.append(server.started_s)
         kept.append(stack.enter_context(starter()))
-        again = statistics.median([*times[1:], kept[-1].started_s])
-        figures[f"cold start: {name}"] = {"first_s": times[0], "again_s": again}
-        print(f"  cold start to the first answer of experiments/search, {name:<12} "
-              f"{times[0]:6.2f} s with a new database, {again:6.2f} s after")  # fmt: skip
+        times.append(kept[-1].started_s)
+        again_s = statistics.median(times[1:] or times)
+        figures[f"cold start: {name}"] = {"first_s": times[0], "again_s": again_s}
+        print(
+            f"  cold start to the first answer of experiments/search, {name:<12} "
+            f"{times[0]:6.2f} s with a new database, {again_s:6.2f} s after"
+        )
     return kept
 
 
-def _load(servers: Sequence[Server], urls: dict[str, str | None]) -> None:
+def _load(servers: Sequence[Server], urls: dict[str, str | None], folder: Path) -> None:
+    """Write the runs to search into each database, past the servers."""
+    script = Path(__file__).with_name("tracking_data.py")
     for server in servers:
         began = time.perf_counter()
         if server.name == "mlflow":
-            script = Path(__file__).with_name("tracking_data.py")
-            environment = os.environ | MLFLOW_SETTINGS
-            subprocess.run([mlflow_python(), script, urls["mlflow"] or ""], check=True, env=environment)
-            how = "in bulk by its own table classes"
+            command, settings = [mlflow_python(), script, "mlflow", urls["mlflow"] or ""], MLFLOW_SETTINGS
         else:
-            with KeepAlive(server.url) as http:
-                load_over_http(http)
-            how = "over HTTP, one by one"
-        print(f"  loaded 10,000 runs and 100,000 points, {server.name:<12} {time.perf_counter() - began:6.1f} s, {how}",
-              flush=True)  # fmt: skip
+            command = [sys.executable, script, "tidewheel", folder / "tidewheel" / "home"]
+            settings = {"TIDEWHEEL_STORAGE_METADATA_URL": urls["tidewheel"] or ""}
+        subprocess.run(command, check=True, env=os.environ | settings)
+        took_s = time.perf_counter() - began
+        print(f"  10,000 runs and 100,000 points written in bulk, {server.name:<12} {took_s:6.1f} s", flush=True)
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """The runs that `bench_tracking` searches, the same in both databases.
 
-Tidewheel gets them over its HTTP interface. MLflow would take the better part of an hour for that, so its own table
-classes write them into its database in bulk, in its own environment: `python tracking_data.py DATABASE-URL`. For that
-this file imports nothing of Tidewheel, and MLflow only there.
+Written in bulk by each side's own tables, because MLflow would take the better part of an hour for them over HTTP:
+`python tracking_data.py mlflow DATABASE-URL` in the peer's environment, `... tidewheel HOME` in ours. So this file
+imports either only where it needs it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import Any
 RUNS, POINTS = 10_000, 100_000
 SEARCHED, HISTORY = "bench-search", "bench-history"
 BEGUN_MS = 1_767_225_600_000
-_API = "/api/2.0/mlflow"
 
 
 def runs() -> Iterator[dict[str, Any]]:
@@ -43,25 +42,52 @@ def points() -> list[tuple[int, float]]:
     return [(step, rng.random()) for step in range(POINTS)]
 
 
-def load_over_http(http: Any) -> None:
-    """Create and describe every run, then the long history, over MLflow's REST calls."""
-    home = http.post(f"{_API}/experiments/create", {"name": SEARCHED})["experiment_id"]
-    for run in runs():
-        at_ms = BEGUN_MS + run["number"] * 1000
-        created = {"experiment_id": home, "start_time": at_ms, "run_name": f"run-{run['number']}", "user_id": "ada"}
-        run_id = http.post(f"{_API}/runs/create", created | {"tags": _pairs(run["tags"])})["run"]["info"]["run_id"]
-        metrics = [{"key": key, "value": value, "timestamp": at_ms, "step": 0} for key, value in run["metrics"].items()]
-        http.post(f"{_API}/runs/log-batch", {"run_id": run_id, "params": _pairs(run["params"]), "metrics": metrics})
-        http.post(f"{_API}/runs/update", {"run_id": run_id, "status": "FINISHED", "end_time": at_ms + 500})
-    home = http.post(f"{_API}/experiments/create", {"name": HISTORY})["experiment_id"]
-    run_id = http.post(f"{_API}/runs/create", {"experiment_id": home, "start_time": BEGUN_MS})["run"]["info"]["run_id"]
-    history = points()
-    for first in range(0, POINTS, 1000):
-        batch = [
-            {"key": "loss_0", "value": value, "timestamp": BEGUN_MS + step, "step": step}
-            for step, value in history[first : first + 1000]
-        ]
-        http.post(f"{_API}/runs/log-batch", {"run_id": run_id, "metrics": batch})
+def load_into_tidewheel(home: str) -> None:
+    """Write them by Tidewheel's own tables."""
+    import sqlalchemy as sa
+
+    from tidewheel.app import open_platform
+    from tidewheel.tracking import metric_store, store
+
+    with open_platform(home) as platform:
+        searched, long = (platform.experiments.create(name) for name in (SEARCHED, HISTORY))
+        described = [(f"run_{run['number']:08d}", run) for run in runs()]
+        rows = [_run_row(searched, run_id, run["number"] * 1_000_000) for run_id, run in described]
+        rows.append(_run_row(long, "run_long", 0))
+        values = {
+            kind: [{"run_id": i, "key": key, "value": run[kind][key]} for i, run in described for key in run[kind]]
+            for kind in ("params", "tags", "metrics")
+        }
+        latest = [_series_row(row["run_id"], row["key"], 0, row["value"]) for row in values["metrics"]]
+        history = points()
+        latest.append(_series_row("run_long", "loss_0", *history[-1]))
+        with platform.metadata.record() as connection:
+            connection.execute(sa.insert(store.runs), rows)
+            connection.execute(sa.insert(store.params), values["params"])
+            connection.execute(sa.insert(store.tags), values["tags"])
+            connection.execute(sa.insert(metric_store.metrics), latest)
+            numbers = {(row.run_id, row.key): row.id for row in connection.execute(sa.select(metric_store.metrics))}
+            all_points = [_point_row(numbers[row["run_id"], row["key"]], 0, row["value"]) for row in values["metrics"]]
+            all_points += [_point_row(numbers["run_long", "loss_0"], *point) for point in history]
+            connection.execute(sa.insert(metric_store.points), all_points)
+
+
+def _run_row(experiment: Any, run_id: str, after_us: int) -> dict[str, Any]:
+    at_us = BEGUN_MS * 1000 + after_us
+    return {
+        "id": run_id, "experiment_id": experiment.id, "name": run_id, "user": "ada", "status": "FINISHED",
+        "lifecycle_stage": "active", "started_at_us": at_us, "ended_at_us": at_us + 500_000,
+        "artifact_uri": experiment.artifact_root(run_id), "inputs": [],
+    }  # fmt: skip
+
+
+def _series_row(run_id: str, key: str, step: int, value: float) -> dict[str, Any]:
+    at_us = BEGUN_MS * 1000 + step
+    return {"run_id": run_id, "key": key, "step": step, "at_us": at_us, "value": value, "is_nan": False}
+
+
+def _point_row(number: int, step: int, value: float) -> dict[str, Any]:
+    return {"metric_id": number, "step": step, "at_us": BEGUN_MS * 1000 + step, "value": value, "is_nan": False}
 
 
 def load_into_mlflow(url: str) -> None:
@@ -107,9 +133,5 @@ def _mlflow_point(run_id: str, key: str, value: float, at_ms: int, step: int) ->
     return {"run_uuid": run_id, "key": key, "value": value, "timestamp": at_ms, "step": step, "is_nan": False}
 
 
-def _pairs(texts: dict[str, str]) -> list[dict[str, str]]:
-    return [{"key": key, "value": value} for key, value in texts.items()]
-
-
 if __name__ == "__main__":
-    load_into_mlflow(sys.argv[1])
+    {"mlflow": load_into_mlflow, "tidewheel": load_into_tidewheel}[sys.argv[1]](sys.argv[2])
