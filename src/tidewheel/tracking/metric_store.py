@@ -32,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tidewheel.storage import schema
+from tidewheel.tracking.plain_rows import plain_rows
 
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
 
@@ -94,9 +95,10 @@ def add_points(connection: Connection, run_id: str, batch: Sequence[Point]) -> N
 def latest_metrics(connection: Connection, run_ids: Sequence[str]) -> dict[str, dict[str, float]]:
     """The latest value of each metric, by run."""
     found: dict[str, dict[str, float]] = {}
-    query = select(metrics).where(metrics.c.run_id.in_(run_ids)).order_by(metrics.c.key)
-    for row in connection.execute(query):
-        found.setdefault(row.run_id, {})[row.key] = math.nan if row.is_nan else row.value
+    query = select(metrics.c.run_id, metrics.c.key, metrics.c.value, metrics.c.is_nan)
+    query = query.where(metrics.c.run_id.in_(run_ids)).order_by(metrics.c.key)
+    for run_id, key, value, is_nan in plain_rows(connection, query):
+        found.setdefault(run_id, {})[key] = math.nan if is_nan else value
     return found
 
 
@@ -111,10 +113,8 @@ def metric_history(
         .order_by(points.c.step, points.c.at_us, points.c.value)
     )
     query = query.limit(limit).offset(offset) if limit is not None else query
-    return [
-        (key, step, at_us, math.nan if is_nan else value)
-        for step, at_us, value, is_nan in connection.execute(query)
-    ]
+    rows = plain_rows(connection, query)
+    return [(key, step, at_us, math.nan if is_nan else value) for step, at_us, value, is_nan in rows]
 
 
 def latest_of_runs(connection: Connection, run_ids: Sequence[str]) -> dict[str, list[Point]]:
@@ -122,7 +122,7 @@ def latest_of_runs(connection: Connection, run_ids: Sequence[str]) -> dict[str, 
     found: dict[str, list[Point]] = {}
     query = select(metrics.c.run_id, metrics.c.key, metrics.c.step, metrics.c.at_us, metrics.c.value, metrics.c.is_nan)
     query = query.where(metrics.c.run_id.in_(run_ids)).order_by(metrics.c.run_id, metrics.c.key)
-    for run_id, key, step, at_us, value, is_nan in connection.execute(query):
+    for run_id, key, step, at_us, value, is_nan in plain_rows(connection, query):
         found.setdefault(run_id, []).append((key, step, at_us, math.nan if is_nan else value))
     return found
 

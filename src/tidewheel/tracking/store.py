@@ -23,6 +23,7 @@ from tidewheel.storage import Json, schema
 from tidewheel.tracking import metric_store
 from tidewheel.tracking.dataset_store import datasets_of_runs
 from tidewheel.tracking.experiment_store import experiments
+from tidewheel.tracking.plain_rows import plain_rows
 from tidewheel.tracking.records import LifecycleStage, Run, RunStatus
 
 _PAGE = 5000
@@ -228,6 +229,7 @@ def _runs(connection: Connection, condition: Any, limit: int) -> list[Run]:
 
 def _texts(connection: Connection, table: Table, run_ids: Sequence[str]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
-    for row in connection.execute(select(table).where(table.c.run_id.in_(run_ids)).order_by(table.c.key)):
-        found.setdefault(row.run_id, {})[row.key] = row.value
+    query = select(table.c.run_id, table.c.key, table.c.value).where(table.c.run_id.in_(run_ids)).order_by(table.c.key)
+    for run_id, key, value in plain_rows(connection, query):
+        found.setdefault(run_id, {})[key] = value
     return found
