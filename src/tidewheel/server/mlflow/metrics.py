@@ -104,9 +104,10 @@ def get_history(platform: Platform, sent: History) -> dict[str, Any]:
         raise invalid(
             f"Invalid value {sent.max_results} for parameter 'max_results' supplied. It must be a positive integer."
         )
-    if sent.max_results is None:
-        return {"metrics": [metric_json(point) for point in platform.tracking.points(run_id, sent.metric_key)]}
     offset = page_offset(sent.page_token)
+    if sent.max_results is None:
+        found = platform.tracking.points(run_id, sent.metric_key)[offset:]
+        return {"metrics": [metric_json(point) for point in found]}
     found = platform.tracking.points(run_id, sent.metric_key, sent.max_results + 1, offset)
     answer: dict[str, Any] = {"metrics": [metric_json(point) for point in found[: sent.max_results]]}
     more = len(found) > sent.max_results

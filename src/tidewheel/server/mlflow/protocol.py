@@ -206,6 +206,8 @@ def _names_of(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def _complete(endpoint: Endpoint, sent: Any) -> Any:
+    if getattr(sent, "run_uuid", "") and not sent.run_id:  # its name before MLflow 1.0
+        sent.run_id = sent.run_uuid
     for name in endpoint.required:
         if getattr(sent, name) in (None, "", []):
             raise missing(name)
