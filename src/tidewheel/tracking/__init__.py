@@ -5,7 +5,10 @@ Verbs: `Tracking.start_run | log_batch | log_artifact | end_run | run | runs | c
 `tracking_experiments`, `tracking_runs`, `tracking_params`, `tracking_tags`, `tracking_metrics`,
 `tracking_metric_points`, `tracking_artifacts`, `tracking_uploads`, `tracking_upload_parts`, `tracking_logged_models`,
 `tracking_logged_model_params`, `tracking_logged_model_tags`, `tracking_logged_model_metrics`, `tracking_run_models`,
-`tracking_views`. Emits `tracking.experiment.created`,
+`tracking_views`, `tracking_experiment_tags`, `tracking_datasets`, `tracking_run_datasets`. Emits
+`tracking.experiment.created`, `tracking.experiment.renamed`, `tracking.experiment.described`,
+`tracking.experiment.deleted`, `tracking.experiment.restored`, `tracking.run.updated`, `tracking.run.given`,
+`tracking.runs.purged`,
 `tracking.run.started`, `tracking.run.resumed`, `tracking.run.ended`, `tracking.run.described`, `tracking.run.deleted`,
 `tracking.run.restored`, `tracking.artifact.logged`, `tracking.artifact.deleted`, `tracking.logged_model.created`,
 `tracking.logged_model.finalized`, `tracking.logged_model.described`, `tracking.logged_model.linked`,
