@@ -24,6 +24,7 @@ from tidewheel.loop import Loops
 from tidewheel.monitoring import Monitoring
 from tidewheel.pipelines import Pipelines
 from tidewheel.registry import Registry, Webhooks
+from tidewheel.registry.isolated import Bounds
 from tidewheel.rollout import Rollouts
 from tidewheel.serving import Serving
 from tidewheel.storage import Blobs, KeyValue, Leases, Metadata, Tables, open_backend, sqlite_url
@@ -59,7 +60,7 @@ class Platform:
         self.tracking = Tracking(self.metadata, blobs, self.clock)
         self.tracking.spool_folder = spool_folder(settings, home / "spool", str(home))
         self.views = Views(self.metadata, self.clock)
-        self.registry = Registry(self.metadata, blobs, self.clock, source=self.artifacts)
+        self.registry = Registry(self.metadata, blobs, self.clock, source=self.artifacts, bounds=Bounds.of(settings))
         self.webhooks = Webhooks(self.metadata, self.clock, settings)
         self.features = Features(self.metadata, self.data, online, blobs, self.clock)
         self.pipelines = Pipelines(self.metadata, blobs, self.tracking, self.clock, settings, home, opener=OPENER)

@@ -49,6 +49,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("serving.drain_timeout_s", 10.0, "How long a worker finishes open requests after SIGTERM."),
     Setting("registry.webhook_tries", 8, "How often an event is sent to a webhook before it is given up."),
     Setting("registry.webhook_private_hosts", False, "Whether webhooks may be sent to private and loopback hosts."),
+    Setting("registry.trial_timeout_s", 60.0, "How long a version may take to load and answer before it is deployed."),
+    Setting("registry.scoring_timeout_s", 600.0, "How long a version may take to answer the rows of a loop's gates."),
+    Setting("registry.isolated_memory_mb", 8192, "Memory that a model may use while it is tried or judged, in MiB."),
     Setting("controller.tick_ms", 200, "Pause between two rounds of the controller."),
     Setting(
         "controller.lease_s",

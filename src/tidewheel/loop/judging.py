@@ -1,15 +1,13 @@
 """Prepares the case of a candidate and lets a loop's gates judge it.
 
-Candidate and champion answer the same held-out rows; each sees them through the feature set that it was trained with. A
-gate that raises is a verdict too, a refusal: a judge who cannot judge lets nobody pass.
+Candidate and champion answer the same held-out rows, each in a process of its own, so that what a model does there ends
+no controller; each sees the rows through the feature set that it was trained with. A gate that raises is a verdict too,
+a refusal: a judge who cannot judge lets nobody pass.
 """
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from tidewheel.base.errors import Unavailable
 from tidewheel.features import Features, TrainingRows
@@ -17,10 +15,10 @@ from tidewheel.loop.definition import Loop
 from tidewheel.registry import GateCase, ModelVersion, Registry, Verdict
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 _LATENCY_ROWS = 200
-_LATENCY_TRIES = 3
 
 
 def judge(
@@ -82,29 +80,9 @@ def _case(
 def _answers(
     registry: Registry, version: ModelVersion, loop: Loop, rows: TrainingRows, features: Features, timed: bool = False
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    predictor = registry.load(version.id)
     matrix = rows.X
     if version.feature_set_hash not in {None, loop.features.hash}:
         assert version.feature_set_hash is not None
         matrix = features.training_rows_of(version.feature_set_hash, rows).X
-    outputs: NDArray[np.float64] = predictor.predict(matrix)
-    return outputs, _latencies_ms(predictor, matrix) if timed else np.empty(0)
-
-
-def _latencies_ms(predictor: Any, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How long the model takes for each of some rows: the fastest of a few tries.
-
-    One try measures the machine as well: with other work on its cores, the slowest of 200 answers is a wait for the
-    scheduler, and a gate on it refuses good candidates by chance. What the model needs, it needs every time.
-    """
-    taken = np.empty(min(_LATENCY_ROWS, len(matrix)))
-    for index in range(taken.size):
-        row = np.ascontiguousarray(matrix[index : index + 1])
-        taken[index] = min(_answer_ms(predictor, row) for _ in range(_LATENCY_TRIES))
-    return taken
-
-
-def _answer_ms(predictor: Any, row: NDArray[np.float64]) -> float:
-    begun = time.perf_counter_ns()
-    predictor.predict(row)
-    return (time.perf_counter_ns() - begun) / 1e6
+    found = registry.answers(version.id, matrix, timed_rows=_LATENCY_ROWS if timed else 0)
+    return found.outputs[0], found.latencies_ms

@@ -6,18 +6,22 @@ A part of `Registry`. It must never load a model whose files or trust were not c
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tidewheel.base.doors import door
 from tidewheel.base.errors import Corrupt, NotFound
 from tidewheel.registry.formats import Predictor
-from tidewheel.registry.load import load_predictor
+from tidewheel.registry.isolated import Answers, Kept, ask
+from tidewheel.registry.load import check_trust, load_predictor
 from tidewheel.registry.lookup import RegistryStores, require_version
 from tidewheel.registry.records import ModelVersion, Verification
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
 
 class Contents(RegistryStores):
@@ -61,8 +65,44 @@ class Contents(RegistryStores):
             self._blobs.fetch(digest, target)
         return version
 
+    def try_out(self, version: ModelVersion, folder: Path, batches: Sequence[NDArray[np.float64]]) -> None:
+        """See that a version whose files lie in a folder loads and answers, in a process of its own.
+
+        Raises:
+            Corrupt: if it cannot be loaded, fails to answer, ends its process, or takes too long.
+            NotAllowed: if it executes code and nobody is on record as trusting it.
+            Unavailable: if its library is not installed here.
+        """
+        kept = Kept(version.format, folder, version.files, version.trusted_by)
+        check_trust(version.format, version.trusted_by)
+        tried = ask(kept, batches, limit_s=self._bounds.trial_s, memory_mb=self._bounds.memory_mb)
+        for answers in tried.outputs:
+            _check_outputs(version, answers)
+
+    def answers(self, version_id: str, rows: NDArray[np.float64], *, timed_rows: int = 0) -> Answers:
+        """What a version answers to rows, asked in a process of its own; `timed_rows` are also asked one by one.
+
+        Raises:
+            Corrupt: if it cannot be loaded, fails to answer, ends its process, or takes too long.
+        """
+        with tempfile.TemporaryDirectory() as scratch:
+            version = self.fetch(version_id, Path(scratch))
+            kept = Kept(version.format, Path(scratch), version.files, version.trusted_by)
+            found = ask(
+                kept,
+                [rows],
+                limit_s=self._bounds.scoring_s,
+                memory_mb=self._bounds.memory_mb,
+                timed_rows=min(timed_rows, len(rows)),
+            )
+        _check_outputs(version, found.outputs[0])
+        return found
+
     def load(self, version_id: str) -> Predictor:
-        """A version's predictor in this process, for scoring many rows; online traffic belongs to serving's workers."""
+        """A version's predictor in this process, which is the caller's risk: a damaged file may end it.
+
+        For notebooks and steps; online traffic belongs to serving's workers, and `answers` takes no risk.
+        """
         with tempfile.TemporaryDirectory() as scratch:
             version = self.fetch(version_id, Path(scratch))
             return load_predictor(version.format, Path(scratch), version.files, version.trusted_by)
@@ -87,3 +127,12 @@ class Contents(RegistryStores):
     def _version(self, version_id: str) -> ModelVersion:
         with self._metadata.read() as connection:
             return require_version(connection, version_id)
+
+
+def _check_outputs(version: ModelVersion, answers: NDArray[np.float64]) -> None:
+    named = len(version.signature.outputs)
+    if named > 1 and answers.shape[1] != named:
+        raise Corrupt(
+            f"The model gives {answers.shape[1]} outputs, and its signature names {named}.",
+            fix="Log it again with outputs=[…].",
+        )

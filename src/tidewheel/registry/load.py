@@ -6,12 +6,13 @@ of a model before the check, nor run code that nobody vouched for.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from tidewheel.base.errors import Corrupt, NotAllowed
 from tidewheel.base.hashing import hash_file
-from tidewheel.registry.formats import Predictor, open_format
+from tidewheel.registry.formats import CODE_FREE, Predictor, open_format
 
 
 def load_predictor(format_name: str, folder: Path, files: Mapping[str, str], trusted_by: str | None) -> Predictor:
@@ -21,14 +22,26 @@ def load_predictor(format_name: str, folder: Path, files: Mapping[str, str], tru
         Corrupt: if a file is missing or is not what was registered.
         NotAllowed: if the format executes code and nobody is on record as trusting this version.
     """
-    found = open_format(format_name)
-    if found.executes_code and trusted_by is None:
+    check_trust(format_name, trusted_by)
+    check_files(folder, files)
+    return open_format(format_name).load(folder)
+
+
+def check_trust(format_name: str, trusted_by: str | None) -> None:
+    """Refuse a format that executes code where nobody vouched for the version."""
+    if open_format(format_name).executes_code and trusted_by is None:
         raise NotAllowed(
             f"Loading a {format_name} model runs code that it brings along, and nobody vouched for this one.",
-            fix="`tidewheel models trust REF` if you know where it came from, or use a format that holds no code.",
+            fix="`tidewheel models trust REF` if you know where it came from; or log it in a format that holds no "
+            f"code: {', '.join(CODE_FREE)}.",
         )
-    check_files(folder, files)
-    return found.load(folder)
+
+
+def use_one_thread() -> None:
+    """Hold PyTorch, where a model has brought it in, to one thread: it has one number for the whole process."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)
 
 
 def check_files(folder: Path, files: Mapping[str, str]) -> None:

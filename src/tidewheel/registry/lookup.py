@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from tidewheel.base.clock import Clock
 from tidewheel.base.errors import NotFound
 from tidewheel.registry import alias_store, store
+from tidewheel.registry.isolated import Bounds
 from tidewheel.registry.names import parse_address
 from tidewheel.registry.records import Model, ModelVersion
 from tidewheel.registry.sources import ModelSource
@@ -21,11 +22,19 @@ _LIST = "`tidewheel models ls` lists what there is."
 class RegistryStores:
     """The stores that the parts of the registry share."""
 
-    def __init__(self, metadata: Metadata, blobs: Blobs, clock: Clock, source: ModelSource | None = None) -> None:
+    def __init__(
+        self,
+        metadata: Metadata,
+        blobs: Blobs,
+        clock: Clock,
+        source: ModelSource | None = None,
+        bounds: Bounds | None = None,
+    ) -> None:
         self._metadata = metadata
         self._blobs = blobs
         self._clock = clock
         self._source = source
+        self._bounds = bounds or Bounds()
 
 
 def require_model(connection: Connection, name: str) -> Model:

@@ -1,7 +1,9 @@
 """Puts files where workers find them, and then the snapshot that names them. Idempotent, and safe between processes.
 
-A version is prepared in a folder of its own under a temporary name and renamed when whole, with `version.json` as its
-description. Called by `Serving` only; workers never write here.
+A version is prepared in a folder of its own under a temporary name and renamed when whole and tried: it has loaded and
+answered in a process that may die of it. So its description, `version.json`, also says that it need not be tried again.
+A version that is routed already and fails here, on another machine, say, goes into the snapshot as refused, so that it
+holds back its own endpoints and no others. Called by `Serving` only; workers never write here.
 """
 
 from __future__ import annotations
@@ -10,8 +12,9 @@ import contextlib
 import fcntl
 import os
 import shutil
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -19,7 +22,7 @@ import msgspec
 import numpy as np
 from sqlalchemy import Connection
 
-from tidewheel.base.errors import Corrupt, NotFound
+from tidewheel.base.errors import Corrupt, NotFound, TidewheelError
 from tidewheel.base.hashing import hash_file
 from tidewheel.registry import ModelVersion, Registry
 from tidewheel.registry.load import check_files
@@ -34,10 +37,12 @@ from tidewheel.serving.snapshot import (
     write_atomically,
 )
 from tidewheel.serving.watching import reported_failures
+from tidewheel.serving.worker.runtime import warm_up_rows
 from tidewheel.storage import Blobs, Metadata
 
 _SAMPLE_ROWS = 8
 _MEND_EVERY_S = 2.0
+_RETRY_REFUSED_S = 30.0
 _ROUTES_LOOKED_BACK = 20
 
 
@@ -67,45 +72,64 @@ class Publisher:
         self._blobs = blobs
         self._folder = folder
         self._mended_at = 0.0
+        self._retry_at = 0.0
 
     def publish(self) -> int:
         """Write the snapshot of the present routes unless it is there, and mend what workers could not load."""
         self._mend()
         with self._metadata.read() as connection:
             generation = store.last_generation(connection)
-        if generation and self._published_generation() != generation:
-            with self._alone():
-                return self._write()
+        published = self._published()
+        if generation and (published is None or published.generation != generation or self._may_retry(published)):
+            return self._write()
         return generation
 
     def prepare(self, version: ModelVersion) -> SnapshotVersion:
-        """Put a version's files, feature plan and warm-up sample in place, checked; what is there already is kept."""
-        described = self._described(version.id)
-        if described is not None:
-            return described
-        with self._alone():
+        """Put a version's files, feature plan and warm-up sample in place, checked; what is there already is kept.
+
+        Raises:
+            Corrupt: if the version does not load and answer, or ends the process that it is tried in.
+            NotAllowed: if it executes code and nobody vouched for it.
+        """
+        try:
             return self._described(version.id) or self._fetch(version)
+        except _RefusedError as refused:
+            raise refused.error from None
 
     def _write(self) -> int:
-        with self._metadata.read() as connection:
-            routes = store.current_routes(connection)
-            standby = {route.endpoint: _standby(connection, route) for route in routes}
-        generation = max((route.generation for route in routes), default=0)
-        published = self._published_generation()
-        if published == generation:
-            return published  # another process was here first
-        endpoints = [_endpoint(route, standby[route.endpoint]) for route in routes]
-        ids = sorted({each for route in routes for each in (*route.weights, *route.shadows, *standby[route.endpoint])})
-        versions = [self._described(each) or self._fetch(self._registry.version(each)) for each in ids]
-        write_atomically(self._folder.snapshot, Snapshot(generation, endpoints, versions))
-        return generation
+        while True:
+            with self._metadata.read() as connection:
+                routes = store.current_routes(connection)
+                standby = {route.endpoint: _standby(connection, route) for route in routes}
+            generation = _generation(routes)
+            endpoints = [_endpoint(route, standby[route.endpoint]) for route in routes]
+            ids = {each for route in routes for each in (*route.weights, *route.shadows, *standby[route.endpoint])}
+            versions = [self._present(each) for each in sorted(ids)]
+            with self._alone():
+                if self._routes_stand(generation):  # else one was set while files were fetched
+                    write_atomically(self._folder.snapshot, Snapshot(generation, endpoints, versions))
+                    self._retry_at = time.monotonic() + _RETRY_REFUSED_S
+                    return generation
 
-    def _published_generation(self) -> int | None:
+    def _present(self, version_id: str) -> SnapshotVersion:
         try:
-            snapshot = read_snapshot(self._folder.snapshot)
+            return self._described(version_id) or self._fetch(self._registry.version(version_id))
+        except _RefusedError as refused:
+            return msgspec.structs.replace(refused.described, refused=str(refused.error))
+
+    def _routes_stand(self, generation: int) -> bool:
+        with self._metadata.read() as connection:
+            return _generation(store.current_routes(connection)) == generation
+
+    def _published(self) -> Snapshot | None:
+        try:
+            return read_snapshot(self._folder.snapshot)
         except Corrupt:
             return None
-        return snapshot.generation if snapshot else None
+
+    def _may_retry(self, published: Snapshot) -> bool:
+        """Whether a version was refused, and it is time to see if what was missing here has come."""
+        return time.monotonic() >= self._retry_at and any(version.refused for version in published.versions)
 
     def _described(self, version_id: str) -> SnapshotVersion | None:
         try:
@@ -114,9 +138,9 @@ class Publisher:
         except (FileNotFoundError, msgspec.DecodeError):
             return None
 
-    def _fetch(self, version: ModelVersion) -> SnapshotVersion:
+    def _fetch(self, version: ModelVersion, *, anew: bool = False) -> SnapshotVersion:
         target = self._folder.model(version.id)
-        partial = target.with_name(f".{target.name}.{os.getpid()}")
+        partial = target.with_name(f".{target.name}.{os.getpid()}.{threading.get_ident()}")
         shutil.rmtree(partial, ignore_errors=True)
         self._registry.fetch(version.id, partial / "files")
         described = SnapshotVersion(
@@ -133,9 +157,17 @@ class Publisher:
             plan_digest=self._keep_plan(version.feature_set_hash) if version.feature_set_hash else None,
             sample_rows=self._keep_sample(version, partial / "sample.npy"),
         )
+        try:
+            self._registry.try_out(version, partial / "files", warm_up_rows(partial / "sample.npy", described))
+        except TidewheelError as error:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise _RefusedError(described, error) from error
         write_atomically(partial / "version.json", described)
-        shutil.rmtree(target, ignore_errors=True)
-        partial.rename(target)
+        with self._alone():
+            if anew or self._described(version.id) is None:  # else another was faster, and workers may be reading
+                shutil.rmtree(target, ignore_errors=True)
+                partial.rename(target)
+        shutil.rmtree(partial, ignore_errors=True)
         return described
 
     def _keep_plan(self, feature_set_hash: str) -> str:
@@ -166,8 +198,8 @@ class Publisher:
         for version_id in reported_failures(self._folder):
             described = self._described(version_id)
             if described is not None and not self._is_whole(described):
-                with self._alone():
-                    self._fetch(self._registry.version(version_id))
+                with contextlib.suppress(_RefusedError):  # the worker's report goes on saying why
+                    self._fetch(self._registry.version(version_id), anew=True)
 
     def _is_whole(self, described: SnapshotVersion) -> bool:
         try:
@@ -186,6 +218,15 @@ class Publisher:
             yield
 
 
+class _RefusedError(Exception):
+    """A version that did not load and answer where it was tried; `error` says why."""
+
+    def __init__(self, described: SnapshotVersion, error: TidewheelError) -> None:
+        super().__init__(str(error))
+        self.described = described
+        self.error = error
+
+
 def _standby(connection: Connection, route: Route) -> list[str]:
     """The champion before the present one, if no traffic or shadow names it."""
     in_use = {*route.weights, *route.shadows}
@@ -193,6 +234,10 @@ def _standby(connection: Connection, route: Route) -> list[str]:
         if earlier.champion and earlier.champion not in in_use:
             return [earlier.champion]
     return []
+
+
+def _generation(routes: Sequence[Route]) -> int:
+    return max((route.generation for route in routes), default=0)
 
 
 def _endpoint(route: Route, standby: list[str]) -> SnapshotEndpoint:

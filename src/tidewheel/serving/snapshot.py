@@ -19,7 +19,8 @@ from tidewheel.serving.records import RoutingUnit
 class SnapshotVersion(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker must know to load a version; `plan_digest` is that of its feature plan, if it has features.
 
-    `dtypes` are those of `inputs`, in order (none = all float64); `optional` names inputs that a request may leave out.
+    `dtypes` are those of `inputs`, in order (none = all float64); `optional` names inputs that a request may leave out;
+    `refused` says why no worker may load it, where it was tried here and failed.
     """
 
     id: str
@@ -34,6 +35,7 @@ class SnapshotVersion(msgspec.Struct, frozen=True, kw_only=True):
     optional: list[str] = []
     plan_digest: str | None = None
     sample_rows: int = 0
+    refused: str = ""
 
 
 class SnapshotEndpoint(msgspec.Struct, frozen=True, kw_only=True):

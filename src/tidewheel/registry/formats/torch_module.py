@@ -1,6 +1,7 @@
 """A PyTorch module as a predictor, shared by the formats that keep one.
 
-PyTorch has one number of threads for the whole process, so a predictor does not set it: workers do, when they start.
+PyTorch has one number of threads for the whole process, so a predictor does not set it: workers do, once a model has
+brought PyTorch in (`load.use_one_thread`).
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tidewheel.base.errors import Corrupt, InvalidInput
 from tidewheel.base.hashing import hash_bytes
 from tidewheel.registry.formats import Predictor
-from tidewheel.registry.load import load_predictor
+from tidewheel.registry.load import load_predictor, use_one_thread
 from tidewheel.serving.signature import whole_columns
 from tidewheel.serving.snapshot import ServingFolder, SnapshotVersion
 
@@ -102,15 +102,18 @@ def load_version(folder: ServingFolder, spec: SnapshotVersion) -> LoadedVersion:
         Corrupt: if a file is missing or not the registered one, or the model does not fit its signature.
         NotAllowed: if the format executes code and nobody vouched for it.
     """
+    if spec.refused:
+        raise Corrupt(spec.refused)
     place = folder.model(spec.id)
     predictor = load_predictor(spec.format, place / "files", spec.files, spec.trusted_by)
+    use_one_thread()
     plan = _load_plan(folder.plan(spec.plan_digest), spec.plan_digest) if spec.plan_digest else None
     if plan is not None and list(plan.names) != spec.inputs:
         raise Corrupt(
             f"The feature plan of {spec.id} gives other features than its model takes.", fix="Register it again."
         )
     version = LoadedVersion(spec, predictor, plan)
-    for rows in _samples(place / "sample.npy", spec):
+    for rows in warm_up_rows(place / "sample.npy", spec):
         version.predict(rows)
     return version
 
@@ -129,7 +132,7 @@ def _load_plan(path: Path, digest: str) -> Plan:
     return plan
 
 
-def _samples(path: Path, spec: SnapshotVersion) -> list[NDArray[np.float64]]:
+def warm_up_rows(path: Path, spec: SnapshotVersion) -> list[NDArray[np.float64]]:
     """Rows to warm up with: all of the sample, then its first row alone, as single rows often take another path."""
     if not spec.inputs:  # nobody said what it takes, so there is nothing to ask it with
         return []
