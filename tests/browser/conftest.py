@@ -73,7 +73,7 @@ def address(told: Story, tmp_path: Path) -> Iterator[str]:
     answers.install(app)
     app.include_router(router)
     app.add_middleware(GZipMiddleware, minimum_size=1024)
-    app.add_middleware(Limits, max_body_bytes=2000, traffic=Traffic())
+    app.add_middleware(Limits, max_body_bytes=2000, max_artifact_bytes=2000, traffic=Traffic())
     with listening(app) as url:
         yield url
     town.metadata.close()
