@@ -5,7 +5,7 @@ import time
 
 import pytest
 from tests.serving.house import Client, until
-from tests.serving.models import Adding, Broken
+from tests.serving.models import Adding
 
 
 class Load:
@@ -101,7 +101,10 @@ def test_a_version_that_cannot_be_loaded_holds_no_other_endpoint_back(house, con
     first = house.deploy(Adding(1.0))
     client = connect(house.start())
     house.serving.create_endpoint("other")
-    broken = house.register(Broken())
+    broken = house.register(Adding(9.0))
+    house.serving._publisher.prepare(broken)
+    (file,) = (path for path in (house.home / "serving" / "models" / broken.id / "files").iterdir())
+    file.write_bytes(b"damaged")
     house.serving.set_route("other", {first.id: 95.0, broken.id: 5.0})
     until(lambda: house.serving.status().workers[0].failures)
     second = house.register(Adding(2.0))

