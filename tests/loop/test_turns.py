@@ -36,15 +36,6 @@ def test_a_pipeline_that_returns_the_champion_ends_the_turn_also_where_there_are
     assert "the champion already" in town.turn.outcome
 
 
-def test_a_candidate_that_cannot_answer_is_refused(town: Town) -> None:
-    town.write(gates="")
-    town.open_for_business()
-    town.begin(town.version(99.0).id)
-    town.tick()
-    assert town.turn.state is TurnState.REJECTED
-    assert "cannot answer a few rows" in town.turn.outcome
-
-
 def test_a_gate_of_the_project_that_raises_refuses(town: Town) -> None:
     town.write(gates='type("Mine", (), {"name": "mine", "judge": lambda self, case: case.nothing})()')
     town.open_for_business()
@@ -60,10 +51,10 @@ def test_a_store_that_does_not_answer_says_nothing_about_the_candidate(
     town.open_for_business()
     town.begin(town.version(2.0).id)
 
-    def gone(version_id: str) -> None:
+    def gone(version_id: str, folder: Path) -> None:
         raise Unavailable("The blobs did not answer.")
 
-    monkeypatch.setattr(town.platform.registry, "load", gone)
+    monkeypatch.setattr(town.platform.registry, "fetch", gone)
     town.tick()
     assert town.turn.state is TurnState.JUDGING
 

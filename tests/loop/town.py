@@ -34,8 +34,6 @@ class Line:
         self.slope = slope
 
     def predict(self, rows):
-        if self.slope > 90 and len(rows) < 1000:
-            raise KeyError("this model cannot answer a few rows")
         return 1 / (1 + np.exp(-self.slope * np.asarray(rows)[:, :1]))
 
 
