@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tests.registry.test_onnx import product_graph
 
-from tidewheel.base.errors import InvalidInput, TidewheelError
+from tidewheel.base.errors import Corrupt, InvalidInput, TidewheelError
 from tidewheel.registry.formats import CODE_FREE, FORMATS, open_format, saving_format
 
 ROWS = np.random.default_rng(5).normal(size=(200, 3))
@@ -50,6 +50,12 @@ def scripted():
         return torch.jit.trace(network(), torch.zeros(2, 3))
 
 
+def exported():
+    torch = pytest.importorskip("torch")
+    rows = torch.export.Dim("rows", min=1)
+    return torch.export.export(network(), (torch.zeros(2, 3),), dynamic_shapes=({0: rows},))
+
+
 def graph():
     pytest.importorskip("onnxruntime")
     return product_graph(np.array([[1.0], [0.5], [2.0]]))
@@ -61,10 +67,11 @@ EXAMPLES = {
     "skops": forest,
     "safetensors": network,
     "torchscript": scripted,
+    "torch_export": exported,
     "onnx": graph,
     "python": Slope,
 }
-ELSEWHERE = {"mlflow", "torch_export"}  # MLflow saves the one; exporting the other takes PyTorch's compiler
+ELSEWHERE = {"mlflow"}  # MLflow itself saves it: test_mlflow_folder.py
 
 
 def test_every_format_has_an_example():
@@ -173,3 +180,13 @@ def test_a_tree_that_turns_in_a_circle_is_corrupt():
     model.estimators_[0].tree_.children_left[0] = 0
     with pytest.raises(TidewheelError, match="leaves its own bounds"):
         check_trees(model)
+
+
+def test_an_archive_that_unpacks_to_far_more_than_it_is_is_refused_unread(tmp_path):
+    import zipfile
+
+    pytest.importorskip("skops")
+    with zipfile.ZipFile(tmp_path / "model.skops", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("schema.json", b" " * (80 * 2**20))
+    with pytest.raises(Corrupt, match="over 50 times its size"):
+        open_format("skops").load(tmp_path)

@@ -11,6 +11,7 @@ LightGBM's is. skops writes memory addresses and times into its archive, so equa
 from __future__ import annotations
 
 import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ TRUSTED = (
     "xgboost.core.Booster",
     *(f"xgboost.sklearn.XGB{kind}" for kind in ("Classifier", "Ranker", "Regressor")),
 )
+_UNPACKED_FREELY_BYTES = 64 * 2**20
+_MOST_EXPANSION = 50
 _METHODS = ("predict_proba", "predict")
 
 
@@ -66,6 +69,7 @@ class SkopsEstimator:
     def load(self, folder: Path) -> SkopsPredictor:
         skops, file = _skops(), model_file(folder, (_FILE,))
         try:
+            _check_size(file)
             unknown = _unknown(skops.get_untrusted_types(file=file))
             if not unknown:
                 model = skops.load(file, trusted=list(TRUSTED))
@@ -158,6 +162,22 @@ def _use_one_core(model: Any) -> None:
 
 def _unknown(untrusted: list[str]) -> list[str]:
     return sorted(set(untrusted) - set(TRUSTED))
+
+
+def _check_size(file: Path) -> None:
+    """Refuse an archive that unpacks to far more than it is. Its directory is believed: nobody reads past what it says.
+
+    Raises:
+        Corrupt: if it does, or is no archive.
+    """
+    with zipfile.ZipFile(file) as archive:
+        unpacked = sum(each.file_size for each in archive.infolist())
+    if unpacked > max(_UNPACKED_FREELY_BYTES, _MOST_EXPANSION * file.stat().st_size):
+        raise Corrupt(
+            f"The model unpacks to {unpacked} bytes, over {_MOST_EXPANSION} times its size.",
+            where=str(file),
+            fix="Dump it again without compression, as skops does by itself.",
+        )
 
 
 def _does_not_fit(why: str) -> DoesNotFit:
