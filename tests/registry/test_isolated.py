@@ -111,3 +111,19 @@ def test_the_registry_asks_a_version_and_compares_with_its_signature(registry, t
     version = registry.register("surge", format="python", folder=tmp_path, signature=two, trust=True)
     with pytest.raises(Corrupt, match="gives 1 outputs, and its signature names 2"):
         registry.answers(version.id, ROWS)
+
+
+class Threads:
+    """Answers how many threads PyTorch uses."""
+
+    def __init__(self) -> None:
+        torch = pytest.importorskip("torch")
+        self.layer, self.count = torch.nn.Linear(1, 1), torch.get_num_threads
+
+    def predict(self, rows):
+        return np.full(len(rows), float(self.count()))
+
+
+def test_pytorch_keeps_to_one_thread_whatever_the_environment_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert set(answer(Threads(), tmp_path).outputs[0].flat) == {1.0}

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import msgspec
+import pyarrow as pa
 import pytest
 from tests.registry.damaged import crashing_booster
 from tests.serving.house import House, value_of
@@ -121,3 +122,30 @@ def test_the_description_of_a_version_is_written_only_after_its_trial(house):
     house.serving.open_version(version.id)
     described = ServingFolder(house.home).model(version.id) / "version.json"
     assert msgspec.json.decode(described.read_bytes())["refused"] == ""
+
+
+class Afternoon:
+    """Answers only what its sample shows: rows with an hour after noon."""
+
+    def predict(self, rows):
+        if (rows[:, 1] < 12).any():
+            raise ValueError("an hour after noon is needed")
+        return rows[:, :1]
+
+
+@pytest.mark.parametrize(
+    ("sample", "works"),
+    [
+        ({"a": [1, 2], "b": [13, 14]}, True),
+        ({"a": [1], "b": [3]}, False),
+        ({"a": ["x"], "b": [13]}, False),
+        ({}, False),
+    ],
+)
+def test_a_version_is_tried_on_its_sample_where_that_is_numbers_and_on_zeros_else(sample, works, house):
+    version = house.register(Afternoon(), sample=pa.table(sample) if sample else None)
+    if works:
+        house.serving.open_version(version.id)
+    else:
+        with pytest.raises(Corrupt, match="ValueError: an hour after noon is needed"):
+            house.serving.open_version(version.id)

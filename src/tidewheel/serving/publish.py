@@ -14,9 +14,9 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import numpy as np
@@ -39,6 +39,10 @@ from tidewheel.serving.snapshot import (
 from tidewheel.serving.watching import reported_failures
 from tidewheel.serving.worker.runtime import warm_up_rows
 from tidewheel.storage import Blobs, Metadata
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
 
 _SAMPLE_ROWS = 8
 _MEND_EVERY_S = 2.0
@@ -176,19 +180,23 @@ class Publisher:
         return digest
 
     def _keep_sample(self, version: ModelVersion, path: Path) -> int:
-        """A few rows of the version's reference, to warm it up with; 0 where it has none."""
-        try:
-            reference = self._registry.reference(version.id)
-        except NotFound:
+        """A few rows of the version's reference or sample, to try it and warm it up with; 0 where it has neither."""
+        rows = self._rows(version, self._registry.reference)
+        if rows is None:
+            rows = self._rows(version, self._registry.sample)
+        if rows is None:
             return 0
-        names = version.signature.input_names
-        if not reference.num_rows or not set(names) <= set(reference.column_names):
-            return 0
-        head = reference.slice(0, _SAMPLE_ROWS)
-        columns = [head[name].to_numpy(zero_copy_only=False).astype(np.float64) for name in names]
-        rows = np.column_stack(columns)
         np.save(path, rows)
         return len(rows)
+
+    def _rows(self, version: ModelVersion, table_of: Callable[[str], pa.Table]) -> NDArray[np.float64] | None:
+        """The first rows of a table of the version, if they are numbers for each of its inputs."""
+        try:
+            head = table_of(version.id).slice(0, _SAMPLE_ROWS)
+            columns = [head[name].to_numpy(zero_copy_only=False) for name in version.signature.input_names]
+            return np.column_stack([column.astype(np.float64) for column in columns]) if head.num_rows else None
+        except (NotFound, KeyError, ValueError, TypeError):
+            return None
 
     def _mend(self) -> None:
         """Fetch again what a live worker says it cannot load, if its files are indeed not the registered ones."""
