@@ -1,7 +1,7 @@
 """A request that does not fit the version's signature is refused: which column, what it gave, what to give."""
 
 import pytest
-from tests.serving.house import Client, open_house, value_of
+from tests.serving.house import Client, open_house, value_of, zone_features
 from tests.serving.models import Adding
 
 from tidewheel.registry import Signature
@@ -28,6 +28,16 @@ def client(tmp_path_factory):
         version = house.registry.register(name, format="python", folder=folder, signature=signature, trust=True)
         house.serving.create_endpoint(name)
         house.serving.set_route(name, {version.id: 100.0})
+    zones = zone_features()
+    house.features.apply(zones)
+    whole = Signature((("demand", "int64"), ("drivers", "float64")), (("p", "float64"),), ("drivers",))
+    priced = house.registry.register(
+        "priced", format="python", folder=folder, signature=whole, trust=True, feature_set=(zones.name, zones.hash)
+    )
+    house.serving.create_endpoint("priced")
+    house.serving.set_route("priced", {priced.id: 100.0})
+    seen = {"at": "2026-01-01T00:00:00Z"}
+    house.features.push("zone_demand", [{"zone": "z1", "demand": 5, **seen}, {"zone": "half", "demand": 2.5, **seen}])
     opened = Client(house.start())
     yield opened
     opened.close()
@@ -80,3 +90,26 @@ def test_a_version_without_a_signature_takes_one_table_and_no_names(client):
     whole = {"name": "features", "datatype": "FP64", "shape": [1, 3], "data": [1, 2, 3]}
     assert value_of(infer(client, whole, path="unsigned")) == 6.0
     assert "knows no input" in infer(client, tensor("riders", [1]), path="unsigned").json["error"]
+
+
+def zone(name):
+    return {"name": "zone", "datatype": "BYTES", "shape": [1], "data": [name]}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "says"),
+    [
+        ([zone("half"), tensor("drivers", [3])], "'demand' is int64 in the version's signature, and row 0 gives 2.5"),
+        ([zone("nowhere"), tensor("drivers", [3])], "row 0 gives null"),
+        ([zone("z1")], "to look them up, so are: drivers"),
+        ([tensor("demand", [1.5]), tensor("drivers", [3])], "row 0 gives 1.5"),
+    ],
+)
+def test_features_that_are_looked_up_are_held_to_the_signature_too(client, inputs, says):
+    answer = infer(client, *inputs, path="priced")
+    assert answer.status == 400
+    assert says in answer.json["error"]
+
+
+def test_features_that_fit_are_looked_up_and_answered(client):
+    assert value_of(infer(client, zone("z1"), tensor("drivers", [3]), path="priced")) == 8.0
