@@ -67,10 +67,9 @@ def of_run(client: MlflowClient, run: Run, names: dict[str, str]) -> dict[str, A
         "latest": {key: repr(value) for key, value in run.data.metrics.items()},
         "points": {key: points(client.get_metric_history(run_id, key)) for key in run.data.metrics},
         "datasets": sorted(
-            (i.dataset.to_dictionary(), sorted((t.key, t.value) for t in i.tags)) for i in inputs.dataset_inputs
-        )
-        if len(inputs.dataset_inputs) < 2
-        else len(inputs.dataset_inputs),
+            json.dumps([given.dataset.to_dictionary(), sorted((tag.key, tag.value) for tag in given.tags)])
+            for given in inputs.dataset_inputs
+        ),
         "model_inputs": sorted(i.model_id for i in inputs.model_inputs or []),
         "model_outputs": sorted((o.model_id, o.step) for o in outputs.model_outputs) if outputs else [],
         "artifacts": digests(lambda scratch: client.download_artifacts(run_id, "", scratch))

@@ -89,7 +89,12 @@ def fill_models(client: MlflowClient) -> dict[str, list[float]]:
         with mlflow.start_run(run_name=f"fit {alpha}"):
             mlflow.log_param("alpha", alpha)
             info = mlflow.sklearn.log_model(
-                fitted, name="linear", input_example=ROWS, registered_model_name="surge", params={"alpha": str(alpha)}
+                fitted,
+                name="linear",
+                input_example=ROWS,
+                registered_model_name="surge",
+                params={"alpha": str(alpha)},
+                pip_requirements=["scikit-learn"],  # otherwise it is loaded in a process of its own to find out
             )
             mlflow.log_metric("rmse", alpha / 10, step=1, model_id=info.model_id)
         mlflow.set_logged_model_tags(info.model_id, {"reviewed": "yes"})

@@ -1,7 +1,8 @@
 """Reads the whole history of many runs' metrics in few calls.
 
-Stores answer one key for many runs at once, but cut the answer at a size without a word. So an answer that reaches the
-size is asked again in halves, and a single run that reaches it is read page by page. Called by `runs.py`.
+A database is asked for all points of a hundred runs. A server answers one key for many runs at once, but cuts the
+answer at a size without a word; so an answer that reaches the size is asked again in halves, and a single run that
+reaches it is read page by page. Called by `runs.py`.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from tidewheel.migrate.points_store import points_of_runs
 from tidewheel.migrate.reading import answering
 from tidewheel.migrate.source import Source
 from tidewheel.migrate.source_records import Point, SourceRun
 
 _SERVER_LIMIT = 25_000  # points that MLflow's server puts into one answer
-_DATABASE_LIMIT = 200_000
 _RUNS_A_CALL = 100
 _BULK_PATH = "/ajax-api/2.0/mlflow/metrics/get-history-bulk"
 
@@ -36,12 +37,16 @@ class Histories:
         """The quickest way that the source has."""
         if source.address.kind == "server":
             return cls(source, _ServerBulk(source), _SERVER_LIMIT)
-        if source.address.kind in ("sqlite", "database"):
-            return cls(source, _DatabaseBulk(source), _DATABASE_LIMIT)
         return cls(source)
 
     def read(self, runs: Sequence[SourceRun]) -> dict[str, list[Point]]:
-        """Every point of these runs, by run."""
+        """Every point of these runs, by run, once."""
+        if self.source.address.kind in ("sqlite", "database") and runs:
+            with answering(self.source):
+                return points_of_runs(self.source.client._tracking_client.store, [run.id for run in runs])
+        return {run_id: _once(points) for run_id, points in self._by_key(runs).items()}
+
+    def _by_key(self, runs: Sequence[SourceRun]) -> dict[str, list[Point]]:
         found: dict[str, list[Point]] = {run.id: [] for run in runs}
         owners: dict[str, list[str]] = {}
         for run in runs:
@@ -75,14 +80,10 @@ class Histories:
             yield metric.key, metric.value, metric.timestamp, metric.step
 
 
-@dataclass(slots=True)
-class _DatabaseBulk:
-    source: Source
-
-    def __call__(self, run_ids: Sequence[str], key: str) -> list[tuple[str, Point]] | None:
-        store: Any = self.source.client._tracking_client.store
-        found = store.get_metric_history_bulk(run_ids, key, _DATABASE_LIMIT)
-        return [(m.run_id, (m.key, m.value, m.timestamp, m.step)) for m in found]
+def _once(points: list[Point]) -> list[Point]:
+    """Files may hold a line twice, databases may not. NaN equals nothing, so it is told by its name."""
+    seen = {(key, value if value == value else "nan", at_ms, step): None for key, value, at_ms, step in points}
+    return [(key, float(value), at_ms, step) for key, value, at_ms, step in seen]
 
 
 @dataclass(slots=True)

@@ -51,6 +51,7 @@ def _walk(platform: Platform, source: Source, options: Options, progress: Progre
         runs.bring(page, progress)
     if options.models:
         _bring_models(source, ids, runs, progress)
+    shelves.put_aside(found)
     copier.tell()
     return Report(
         source=label,

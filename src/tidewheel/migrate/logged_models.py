@@ -11,7 +11,7 @@ from typing import Any
 
 from tidewheel.app import Platform
 from tidewheel.base.errors import NotFound, TidewheelError
-from tidewheel.migrate.artifacts import ArtifactCopier
+from tidewheel.migrate.artifacts import PROXIED, ArtifactCopier
 from tidewheel.migrate.clocks import instant
 from tidewheel.migrate.records import IMPORTED_FROM, Counts, Options, Problem
 from tidewheel.migrate.source_records import SourceLoggedModel
@@ -58,22 +58,9 @@ class LoggedModelBringer:
         self.here.logged_models += 1
 
     def _bring_one(self, model: SourceLoggedModel, here: LoggedModel | None) -> None:
-        verbs = self.platform.logged_models
-        if here is None:
-            home = self.experiments.get(model.experiment_id)
-            if home is None:
-                raise NotFound("Its experiment did not come over.")
-            here = verbs.create(
-                home.id,
-                model.name,
-                model.run_id or "",
-                model.params,
-                {IMPORTED_FROM: self.label, **model.tags},
-                model.model_type or "",
-                model.id,
-            )
-        else:
-            verbs.set_tags(model.id, model.tags)
+        home = self.experiments.get(model.experiment_id)
+        if home is None:
+            raise NotFound("Its experiment did not come over.")
         metrics = [
             ModelMetric(
                 key=key,
@@ -86,12 +73,29 @@ class LoggedModelBringer:
             )
             for (key, value, at_ms, step), run_id, name, digest in model.metrics
         ]
-        if metrics:
-            verbs.log_metrics({model.id: metrics})
-        held = self._bring_files(model, here.artifact_location)
         status: Any = model.status
-        if status in ("READY", "FAILED") and here.status != status:
-            verbs.finalize(model.id, status)
+        root = (
+            home.artifact_location.rstrip("/") if home.artifact_location.startswith(PROXIED) else f"{PROXIED}imported"
+        )
+        taken = LoggedModel(
+            id=model.id,
+            experiment_id=home.id,
+            name=model.name,
+            artifact_location=here.artifact_location if here else f"{root}/models/{model.id}/artifacts",
+            status=status,
+            status_message=model.status_message or "",
+            lifecycle_stage="active",
+            created_at=instant(model.created_at_ms),
+            updated_at=instant(model.updated_at_ms),
+            model_type=model.model_type or "",
+            source_run_id=model.run_id or "",
+            params=model.params,
+            tags={**model.tags, IMPORTED_FROM: self.label},
+            metrics=tuple(metrics),
+        )
+        verbs = self.platform.logged_models
+        verbs.adopt(taken)
+        held = self._bring_files(model, taken.artifact_location)
         files, size_bytes = (held.files, held.size_bytes) if held else (None, 0)
         verbs.set_tags(model.id, State(hash_of(model), len(metrics), files, size_bytes).to_tag())
 

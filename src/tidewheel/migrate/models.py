@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from tidewheel.app import Platform
 from tidewheel.base.errors import Conflict, NotFound, TidewheelError
 from tidewheel.migrate.artifacts import ArtifactCopier
+from tidewheel.migrate.clocks import instant
 from tidewheel.migrate.records import IMPORTED_FROM, Counts, Options, Problem
 from tidewheel.migrate.source_records import SourceModel, SourceVersion
 from tidewheel.registry import Model, ModelVersion
@@ -63,7 +64,8 @@ class ModelBringer:
     def _bring_model(self, name: str, model: SourceModel) -> None:
         here = self._find(name)
         if here is None:
-            self.platform.registry.create_model(name, model.description, {IMPORTED_FROM: self.label, **model.tags})
+            tags = {IMPORTED_FROM: self.label, **model.tags}
+            self.platform.registry.create_model(name, model.description, tags, instant(model.created_at_ms))
         elif IMPORTED_FROM not in here.tags:
             raise Conflict("A model of this name is here that did not come by an import. Use --prefix.")
         else:
@@ -95,6 +97,8 @@ class ModelBringer:
                 tags=tags,
                 description=there.description,
                 run_link=there.run_link,
+                user=there.user,
+                created_at=instant(there.created_at_ms),
             )
             if made.number == there.number:
                 return made

@@ -56,12 +56,17 @@ class Places:
         return self._repository(uri)
 
     def _on_disk(self, path: PurePosixPath, uri: str) -> Path | Gone | None:
-        folder = Path(path)
-        if not folder.is_absolute() and self.source.address.path is not None:
-            folder = self.source.address.path.parent / folder
-        if folder.exists():
-            return folder
+        for folder in self._meant(path):
+            if folder.exists():
+                return folder
         return self._moved(path, uri, proxied=False)
+
+    def _meant(self, path: PurePosixPath) -> list[Path]:
+        """What a path may mean: a relative one is of the folder in which the server or client was started."""
+        beside = self.source.address.path
+        if path.is_absolute() or beside is None:
+            return [Path(path)]
+        return [beside.parent / path, *(root.parent / path for root in self.roots), Path(path)]
 
     def _moved(self, path: PurePosixPath, uri: str, *, proxied: bool) -> Path | Gone | None:
         names = [name for name in path.parts if name not in ("/", ".", "..")]
@@ -77,12 +82,8 @@ class Places:
 
     def _holds(self, above: PurePosixPath, proxied: bool) -> bool:
         """Whether the folder in which such things lie is there, so that what is not in it never was."""
-        if not proxied and len(above.parts) > 1:
-            folder = Path(above)
-            if not folder.is_absolute() and self.source.address.path is not None:
-                folder = self.source.address.path.parent / folder
-            if folder.is_dir():
-                return True
+        if not proxied and above.parts not in ((), ("/",)) and any(each.is_dir() for each in self._meant(above)):
+            return True
         return any(root.is_dir() and root.name in ("mlartifacts", "mlruns") for root in self.roots)
 
     def _repository(self, uri: str) -> Any | Gone:

@@ -9,7 +9,6 @@ from typing import Literal
 
 IMPORTED_FROM = "tidewheel.imported_from"  # tag: the source's address, without a password
 IMPORTED_STATE = "tidewheel.imported_state"  # tag: a hash of what the source said, so that no change means no work
-IMPORTED_COUNTS = "tidewheel.imported_counts"  # tag: what the source held of it, to be verified without reading again
 EXPERIMENT_ID = "tidewheel.mlflow_experiment_id"  # tag: its number there
 ARTIFACT_LOCATION = "tidewheel.mlflow_artifact_location"  # tag: where its artifacts lay there
 
@@ -56,6 +55,7 @@ class Counts:
     tags: int = 0
     metric_points: int = 0
     datasets: int = 0
+    model_links: int = 0
     artifact_files: int = 0
     artifact_bytes: int = 0
     logged_models: int = 0

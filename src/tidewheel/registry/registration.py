@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tidewheel.base.doors import door
 from tidewheel.base.errors import InvalidInput, NotAllowed, Taken
 from tidewheel.base.ids import new_id
-from tidewheel.base.units import from_us
+from tidewheel.base.units import from_us, to_us
 from tidewheel.registry import store
 from tidewheel.registry.formats import open_format
 from tidewheel.registry.lookup import RegistryStores, require_model
@@ -31,8 +32,16 @@ class Registration(RegistryStores):
     """Takes models and versions in."""
 
     @door("POST", "/registry/models")
-    def create_model(self, name: str, description: str = "", tags: dict[str, str] | None = None) -> Model:
+    def create_model(
+        self,
+        name: str,
+        description: str = "",
+        tags: dict[str, str] | None = None,
+        created_at: datetime | None = None,
+    ) -> Model:
         """Make a model known that has no versions yet; registering a first version does it too.
+
+        `created_at` is for one that was made earlier, elsewhere.
 
         Raises:
             Conflict: if there is one of this name.
@@ -43,7 +52,7 @@ class Registration(RegistryStores):
         with self._metadata.change() as change:
             if store.has_model(change.connection, name):
                 raise Taken(f"Registered Model (name={name}) already exists.", fix="Choose another name.")
-            self._add_model(change, name, description, kept)
+            self._add_model(change, name, description, kept, created_at)
             return require_model(change.connection, name)
 
     def register(
@@ -115,6 +124,8 @@ class Registration(RegistryStores):
         tags: dict[str, str] | None = None,
         description: str = "",
         run_link: str | None = None,
+        user: str | None = None,
+        created_at: datetime | None = None,
     ) -> ModelVersion:
         """Keep what lies at an address as the next version of a model.
 
@@ -128,6 +139,8 @@ class Registration(RegistryStores):
             tags: tags of the version.
             description: what to say of it.
             run_link: where the run can be seen, if it ran elsewhere.
+            user: who made it, if not who calls.
+            created_at: when it was made, if that was earlier, elsewhere.
 
         A format that runs code when it is loaded is registered, and not loaded before someone vouches for it: `trust`.
         """
@@ -140,6 +153,8 @@ class Registration(RegistryStores):
                 draft,
                 source=f"models:/{own.model}/{own.number}" if own else source,
                 run_link=run_link,
+                user=user or draft.user,
+                created_at=created_at or draft.created_at,
                 run_id=run_id or read.run_id,
                 model_id=model_id or read.model_id,
                 executes_code=read.executes_code,
@@ -209,8 +224,11 @@ class Registration(RegistryStores):
             change.emit("registry.version.registered", version.node, facts, inputs=[*_lineage(version), *inputs])
         return version
 
-    def _add_model(self, change: Change, name: str, description: str, tags: dict[str, str]) -> None:
-        store.add_model(change.connection, name, description, tags, self._clock.now_us())
+    def _add_model(
+        self, change: Change, name: str, description: str, tags: dict[str, str], created_at: datetime | None = None
+    ) -> None:
+        at_us = to_us(created_at) if created_at else self._clock.now_us()
+        store.add_model(change.connection, name, description, tags, at_us)
         change.emit(
             "registry.model.created", f"model:{name}", {"model": name, "description": description, "tags": tags}
         )

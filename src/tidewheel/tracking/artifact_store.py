@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Table, Text, delete, select, true
+from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Table, Text, delete, func, select, true
 
 from tidewheel.base.units import from_us, to_us
 from tidewheel.storage import schema
@@ -61,6 +61,13 @@ def list_below(connection: Connection, folder: str) -> list[Artifact]:
     """All artifacts below a folder, however deep, by path."""
     query = select(artifacts).where(_below(folder)).order_by(artifacts.c.path)
     return [Artifact(row.path, row.digest, row.size_bytes, from_us(row.at_us)) for row in connection.execute(query)]
+
+
+def size_below(connection: Connection, folder: str) -> tuple[int, int]:
+    """How many files, of how many bytes, lie below a folder, however deep."""
+    query = select(func.count(), func.coalesce(func.sum(artifacts.c.size_bytes), 0)).where(_below(folder))
+    files, size_bytes = connection.execute(query).one()
+    return files, int(size_bytes)
 
 
 def list_folder(connection: Connection, folder: str) -> list[FileInfo]:

@@ -8,7 +8,7 @@ Bytes are blobs, so the same file kept twice is stored once. What a registered v
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -119,6 +119,11 @@ class Artifacts:
         """All artifacts below a folder, however deep, by path."""
         with self._metadata.read() as connection:
             return artifact_store.list_below(connection, path)
+
+    def sizes(self, folders: Sequence[str]) -> Mapping[str, tuple[int, int]]:
+        """How many files, of how many bytes, lie below each of many folders."""
+        with self._metadata.read() as connection:
+            return {folder: artifact_store.size_below(connection, folder) for folder in folders}
 
     @door("POST", "/tracking/artifacts/delete")
     def delete(self, path: str) -> None:

@@ -7,13 +7,14 @@ name, and its runs are deleted and restored with it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from tidewheel.base.clock import Clock
 from tidewheel.base.doors import door
 from tidewheel.base.errors import Conflict, NotFound, Taken
 from tidewheel.base.filter_grammar import parse_filter, parse_order_by
 from tidewheel.base.page_tokens import page_offset, page_token as token_of
-from tidewheel.base.units import from_us
+from tidewheel.base.units import from_us, to_us
 from tidewheel.storage import Change, Metadata
 from tidewheel.tracking import experiment_store, limits, store
 from tidewheel.tracking.experiment_search_store import EXPERIMENT_WORDS, search_experiments
@@ -35,8 +36,16 @@ class Experiments:
         self._clock = clock
 
     @door("POST", "/tracking/experiments")
-    def create(self, name: str, artifact_location: str | None = None, tags: dict[str, str] | None = None) -> Experiment:
+    def create(
+        self,
+        name: str,
+        artifact_location: str | None = None,
+        tags: dict[str, str] | None = None,
+        created_at: datetime | None = None,
+    ) -> Experiment:
         """Make a new experiment; `artifact_location` is the address below which its runs keep their artifacts.
+
+        `created_at` is for one that was made earlier, elsewhere.
 
         Raises:
             Taken: if there is one of this name, active or deleted.
@@ -47,7 +56,8 @@ class Experiments:
         with self._metadata.change() as change:
             if experiment_store.find_experiment(change.connection, name=name):
                 raise Taken(f"Experiment(name={name}) already exists.", fix="Choose another name, or use it.")
-            return make_experiment(change, self._clock.now_us(), name, location, texts)
+            at_us = to_us(created_at) if created_at else self._clock.now_us()
+            return make_experiment(change, at_us, name, location, texts)
 
     @door("GET", "/tracking/experiments/by-name")
     def by_name(self, name: str) -> Experiment:

@@ -17,7 +17,7 @@ from tidewheel.base.doors import door
 from tidewheel.base.errors import Conflict, InvalidInput, NotFound, Taken
 from tidewheel.base.filter_grammar import parse_filter
 from tidewheel.base.page_tokens import page_offset, page_token as next_page
-from tidewheel.base.units import from_us
+from tidewheel.base.units import from_us, to_us
 from tidewheel.storage import Change, Metadata
 from tidewheel.tracking import experiment_store, limits, logged_model_search_store, logged_model_store, store
 from tidewheel.tracking.experiments import ensure_experiment
@@ -170,6 +170,28 @@ class LoggedModels:
             if not logged_model_store.delete_tag(change.connection, model_id, key):
                 raise NotFound(f"No tag with key {key[:200]!r} found for model with ID {model_id!r}.")
             change.emit("tracking.logged_model.described", f"logged_model:{model_id}", {"deleted_tag": key})
+
+    def adopt(self, model: LoggedModel) -> None:
+        """Take in a model as another tracker kept it, whole; of one that is here, what changed there.
+
+        It may be of a deleted experiment; its files are kept apart from it.
+        """
+        _check_id(model.id)
+        limits.check_texts(model.params, "param", limits.MAX_PARAM)
+        limits.check_texts(model.tags, "tag", limits.MAX_TAG)
+        with self._metadata.change() as change:
+            if logged_model_store.exists(change.connection, model.id):
+                logged_model_store.set_status(change.connection, model.id, model.status, to_us(model.updated_at))
+                logged_model_store.write_tags(change.connection, model.id, model.tags)
+                unwritten = _unwritten(change.connection, model.id, model.params)
+                logged_model_store.add_params(change.connection, model.id, unwritten)
+            else:
+                logged_model_store.add_model(change.connection, model)
+            if model.metrics:
+                logged_model_store.add_metrics(change.connection, {model.id: model.metrics})
+            facts = {"name": model.name, "status": model.status, "params": model.params, "tags": model.tags}
+            inputs = [f"run:{model.source_run_id}"] if model.source_run_id else []
+            change.emit("tracking.logged_model.adopted", model.node, facts, inputs=inputs)
 
     def log_metrics(self, measured: Mapping[str, Sequence[ModelMetric]]) -> None:
         """Add what runs measured of models, by the models' ids; what is there already stays."""

@@ -8,7 +8,7 @@ series is the one with the greatest (step, instant, value), as in MLflow.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -90,6 +90,31 @@ def add_points(connection: Connection, run_id: str, batch: Sequence[Point]) -> N
     ]
     _insert_points(connection, rows)
     _raise_latest(connection, [(stored[key], point) for key, point in latest.items()])
+
+
+def add_points_of_runs(connection: Connection, batches: Mapping[str, Sequence[Point]]) -> None:
+    """Add points of several runs at once; those already there are left as they are."""
+    latest: dict[tuple[str, str], Point] = {}
+    for run_id, batch in batches.items():
+        for point in batch:
+            best = latest.get((run_id, point[0]))
+            if best is None or _rank(point) > _rank(best):
+                latest[run_id, point[0]] = point
+    if not latest:
+        return
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    rows = [{"run_id": run_id, "key": key, **_latest_values(latest[run_id, key])} for run_id, key in sorted(latest)]
+    connection.execute(dialect.insert(metrics).on_conflict_do_nothing(), rows)
+    query = select(metrics).where(metrics.c.run_id.in_(list(batches))).order_by(metrics.c.run_id, metrics.c.key)
+    stored = {(row.run_id, row.key): row for row in connection.execute(query.with_for_update())}
+    ids = {series: row.id for series, row in stored.items()}
+    narrow = [
+        (ids[run_id, key], step, at_us, 0.0 if value != value else value, value != value)
+        for run_id, batch in batches.items()
+        for key, step, at_us, value in batch
+    ]
+    _insert_points(connection, narrow)
+    _raise_latest(connection, [(stored[series], point) for series, point in latest.items()])
 
 
 def latest_metrics(connection: Connection, run_ids: Sequence[str]) -> dict[str, dict[str, float]]:

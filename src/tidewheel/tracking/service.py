@@ -18,12 +18,13 @@ from tidewheel.tracking.artifact_paths import check_path
 from tidewheel.tracking.artifacts import Artifacts
 from tidewheel.tracking.records import Artifact
 from tidewheel.tracking.required_run import require_active_run
+from tidewheel.tracking.run_adoption import RunAdoption
 from tidewheel.tracking.run_lifecycle import RunLifecycle
 from tidewheel.tracking.run_reading import RunReading
 from tidewheel.tracking.run_writing import RunWriting
 
 
-class Tracking(RunLifecycle, RunWriting, RunReading):
+class Tracking(RunLifecycle, RunWriting, RunReading, RunAdoption):
     """Keeps what training runs did."""
 
     def __init__(self, metadata: Metadata, blobs: Blobs, clock: Clock) -> None:
