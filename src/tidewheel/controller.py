@@ -111,6 +111,7 @@ def chores(platform: Platform, project: Path | None = None) -> list[Chore]:
         Chore("loop.tick", platform.loop.tick),
         Chore("pipelines.revive", platform.pipelines.revive),
         Chore("webhooks.deliver", platform.webhooks.deliver),
+        Chore("tracking.end_abandoned", platform.tracking.end_abandoned, every_s=10.0),
         Chore("features.materialize", platform.features.materialize_all, every_s=5.0),
         Chore("costs.meter", lambda: platform.costs.meter(platform.serving.status()), every_s=5.0),
         Chore("predictions.compact", lambda: platform.predictions.compact(platform.clock.now()), every_s=30.0),

@@ -135,7 +135,7 @@ def read_rest(process):
 
 
 def test_a_killed_server_costs_nothing_and_the_step_goes_on(server, train, tmp_path):
-    process, run_id = train(60_000)
+    process, run_id = train(30_000)
     read_until(process, "10000")
     server.kill()
     read_until(process, "logged")
@@ -149,7 +149,7 @@ def test_a_killed_server_costs_nothing_and_the_step_goes_on(server, train, tmp_p
         steps = [point.step for point in platform.tracking.metric_history(run_id, "loss")]
         kept = platform.tracking.artifacts(run_id)
         fetched = platform.tracking.fetch_artifact(run_id, "model.bin", tmp_path / "model.bin")
-    assert steps == list(range(60_000))
+    assert steps == list(range(30_000))
     assert run.status == "FINISHED"
     assert [artifact.path for artifact in kept] == ["model.bin"]
     assert fetched.stat().st_size == 300_000
@@ -157,7 +157,7 @@ def test_a_killed_server_costs_nothing_and_the_step_goes_on(server, train, tmp_p
 
 
 def test_a_killed_replay_goes_on_where_it_was_and_doubles_nothing(server, train, tmp_path):
-    process, run_id = train(60_000)
+    process, run_id = train(30_000)
     server.kill()
     read_until(process, "logged")
     process.send_signal(signal.SIGKILL)
@@ -172,7 +172,7 @@ def test_a_killed_replay_goes_on_where_it_was_and_doubles_nothing(server, train,
         first.wait()
         subprocess.run(sync, env=environment, check=True, stdout=subprocess.DEVNULL)
         steps = [point.step for point in platform.tracking.metric_history(run_id, "loss")]
-    assert steps == list(range(60_000))
+    assert steps == list(range(30_000))
 
 
 def arrived(platform, run_id):

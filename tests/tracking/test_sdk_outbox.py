@@ -149,7 +149,9 @@ def test_tables_texts_and_dicts_are_kept_in_the_format_of_their_path(door, track
         tw.log_input({"x": [1, 2]}, "training", name="rides")
     for path, content in {"a.yaml": "a: 1\n", "b.txt": "hello", "c.csv": '"x"\n1\n2\n'}.items():
         assert tracking.fetch_artifact(run.id, path, tmp_path / path).read_text() == content
-    assert '"training"' in tracking.run(run.id).tags["tidewheel.input.rides"]
+    (rides,) = tracking.run(run.id).datasets
+    assert (rides.name, rides.tags) == ("rides", {"mlflow.data.context": "training"})
+    assert rides.profile == '{"num_rows":2,"num_elements":2}'
 
 
 def test_html_of_a_run_is_escaped(door, tracking):

@@ -40,6 +40,9 @@ def _report(report: RunReport) -> None:
         "status": run.status,
         "user": run.user,
     }
+    if report.last_sign_at is not None:
+        gone = "; its process is gone" if report.process_gone else ""
+        about["status"] = f"{run.status}, no sign of life since {report.last_sign_at:%Y-%m-%d %H:%M:%S} UTC{gone}"
     about |= {"started_at": run.started_at, "ended_at": run.ended_at, "inputs": list(run.inputs)}
     about |= {"params": run.params, "tags": run.tags}
     about |= {"commit": git.get("commit", ""), "changed": "yes" if git.get("dirty") else ""}

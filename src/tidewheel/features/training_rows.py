@@ -115,6 +115,7 @@ class TrainingRows:
     def _compute(self) -> tuple[pa.Table, NDArray[np.float64]]:
         if self._computed is None:
             plan: FeaturePlan = pickling.load(self._plan)
+            ambient.tell_read("features", plan.name, plan.hash)
             self._computed = compute_rows(ambient.current(Data), plan, self.spine, self._pinned, self._replaced)
         return self._computed
 

@@ -25,7 +25,7 @@ from tidewheel.pipelines.steps import execution as current_execution
 from tidewheel.pipelines.values import dump
 from tidewheel.registry import ModelVersion
 from tidewheel.storage import Blobs, Lease, Leases, Metadata, acting
-from tidewheel.tracking import Tracking, flush
+from tidewheel.tracking import Tracking, capture_pipeline, flush, wait_for_capture
 from tidewheel.tracking.records import EndStatus
 
 LEASE_S = 5.0
@@ -58,6 +58,7 @@ class RunDriver:
             self._ensure_tracking_run(run)
             try:
                 value = self._execute(run, lease, journal, executor)
+                flush()
                 return self._end(run, RunState.SUCCEEDED, **self._keep(value))
             except LeaseLost:
                 return None
@@ -75,12 +76,11 @@ class RunDriver:
         execution = Execution(journal, self.blobs, executor, self.processes, lambda: self._beat(run, lease))
         token = current_execution.set(execution)
         try:
-            value = execution.finish(pipeline.function(**run.params))
-            flush()
-            return value
+            return execution.finish(pipeline.function(**run.params))
         finally:
             current_execution.reset(token)
             execution.close()
+            wait_for_capture()
 
     def _beat(self, run: PipelineRun, lease: Lease) -> None:
         if not self.leases.renew(lease, LEASE_S):
@@ -109,6 +109,7 @@ class RunDriver:
             name = f"{run.pipeline}-{run.id[-8:]}"
             self.tracking.start_run(run.pipeline, name, inputs=[run.node], run_id=run.run_id)
             self.tracking.log_batch(run.run_id, params=run.params, tags={"tidewheel.pipeline_run": run.id})
+            capture_pipeline(*split_target(run.target), run.params)
 
     def _keep(self, value: Any) -> dict[str, Any]:
         if isinstance(value, ModelVersion):

@@ -13,9 +13,11 @@ operating system.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -112,6 +114,7 @@ class Metadata:
         self.engine = _open_engine(url)
         # SQLite lets one writer in and the others poll; those of one process queue here instead, in their order.
         self._turn = threading.Lock() if self.engine.dialect.name == "sqlite" else None
+        _opened.add(self)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -166,6 +169,20 @@ class Metadata:
     def close(self) -> None:
         """Close the pooled connections."""
         self.engine.dispose()
+
+
+def _after_fork_in_child() -> None:
+    """Two processes cannot share a connection: the child opens its own, and leaves the parent's untouched."""
+    for metadata in list(_opened):
+        _parents.append(metadata.engine.pool)
+        metadata.engine.dispose(close=False)
+        if metadata._turn is not None:
+            metadata._turn = threading.Lock()
+
+
+_opened: weakref.WeakSet[Metadata] = weakref.WeakSet()
+_parents: list[Any] = []  # held, since a pool that is collected closes its connections
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def sqlite_url(path: Path) -> str:

@@ -8,7 +8,7 @@ Verbs: `Tracking.start_run | log_batch | log_artifact | end_run | run | runs | c
 `tracking_views`, `tracking_experiment_tags`, `tracking_datasets`, `tracking_run_datasets`. Emits
 `tracking.experiment.created`, `tracking.experiment.renamed`, `tracking.experiment.described`,
 `tracking.experiment.deleted`, `tracking.experiment.restored`, `tracking.run.updated`, `tracking.run.given`,
-`tracking.runs.purged`,
+`tracking.runs.purged`, `tracking.run.adopted`, `tracking.logged_model.adopted`,
 `tracking.run.started`, `tracking.run.resumed`, `tracking.run.ended`, `tracking.run.described`, `tracking.run.deleted`,
 `tracking.run.restored`, `tracking.artifact.logged`, `tracking.artifact.deleted`, `tracking.logged_model.created`,
 `tracking.logged_model.finalized`, `tracking.logged_model.described`, `tracking.logged_model.linked`,
@@ -37,6 +37,7 @@ from tidewheel.tracking.records import (
 from tidewheel.tracking.sdk import (
     ActiveRun,
     active_run,
+    capture_pipeline,
     flush,
     log_artifact,
     log_dict,
@@ -51,6 +52,7 @@ from tidewheel.tracking.sdk import (
     set_tag,
     set_tags,
     start_run,
+    wait_for_capture,
 )
 from tidewheel.tracking.service import Tracking
 from tidewheel.tracking.view_records import ExperimentCounts, RunKeys, SavedView
@@ -82,6 +84,7 @@ __all__ = [
     "Tracking",
     "Views",
     "active_run",
+    "capture_pipeline",
     "flush",
     "log_artifact",
     "log_dict",
@@ -97,4 +100,5 @@ __all__ = [
     "set_tag",
     "set_tags",
     "start_run",
+    "wait_for_capture",
 ]

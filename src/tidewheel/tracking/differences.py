@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tidewheel.base.hashing import hash_bytes
-from tidewheel.tracking.capture import FOLDER
+from tidewheel.tracking.capture import DIRTY_TAG, FOLDER, SAME_AS_TAG
 from tidewheel.tracking.capture.reading import DATA_TAG, FEATURES_TAG
+from tidewheel.tracking.process_identity import PROCESS_TAG
 from tidewheel.tracking.records import Run
 from tidewheel.tracking.run_report import read_artifact, read_environment
 from tidewheel.tracking.service import Tracking
@@ -80,7 +81,11 @@ def _tags(run: Run, *prefixes: str) -> dict[str, str]:
 
 
 def _told_elsewhere(key: str) -> bool:
-    return key.startswith(("mlflow.source.git.", DATA_TAG, FEATURES_TAG)) or key == "tidewheel.git.dirty"
+    return key.startswith(("mlflow.source.git.", DATA_TAG, FEATURES_TAG)) or key in (
+        DIRTY_TAG,
+        PROCESS_TAG,
+        SAME_AS_TAG,
+    )
 
 
 def _differing(facts: Sequence[Mapping[str, Any]], of: Sequence[Mapping[str, Any]] | None = None) -> dict[str, Row]:

@@ -72,6 +72,11 @@ class Run:
         """Its name in the journal's lineage."""
         return f"run:{self.id}"
 
+    def _repr_html_(self) -> str:
+        from tidewheel.tracking.sdk.html import run_card  # late: only notebooks draw
+
+        return run_card(self)
+
 
 @dataclass(frozen=True, slots=True)
 class DatasetInput:
@@ -102,6 +107,11 @@ class RunPage:
 
     runs: list[Run]
     next_page_token: str | None = None
+
+    def _repr_html_(self) -> str:
+        from tidewheel.tracking.sdk.html import run_table
+
+        return run_table(self.runs, more=self.next_page_token is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,3 +160,8 @@ class RunComparison:
     params: dict[str, tuple[str | None, ...]]
     tags: dict[str, tuple[str | None, ...]]
     metrics: dict[str, tuple[float | None, ...]]
+
+    def _repr_html_(self) -> str:
+        from tidewheel.tracking.sdk.html import comparison_table
+
+        return comparison_table(self)

@@ -132,10 +132,12 @@ def _require_enough(run: Run, source: Mapping[str, Any], command: Mapping[str, A
     elif command.get("entry_kind") not in ("script", "module"):
         missing.append(f"a script (it was begun in a {command.get('entry_kind')})")
     if missing:
+        again = f"Run the pipeline again: {' '.join(command.get('argv', []))}"
         raise InvalidInput(
             f"The run {run.id} cannot be reproduced: it did not record {', '.join(missing)}.",
-            fix="Runs of tw.start_run() in a git repository do; runs of MLflow's client record no environment.",
-        )
+            fix=again if command.get("entry_kind") == "pipeline"
+            else "Runs of tw.start_run() in a git repository do; runs of MLflow's client record no environment.",
+        )  # fmt: skip
 
 
 @contextmanager

@@ -11,8 +11,9 @@ from tidewheel.base.ids import new_id
 from tidewheel.base.units import from_us, parse_duration, to_us
 from tidewheel.storage import Change, Metadata
 from tidewheel.storage.journal import current_actor
-from tidewheel.tracking import experiment_store, limits, purge_store, store
+from tidewheel.tracking import experiment_store, limits, metric_store, purge_store, store
 from tidewheel.tracking.experiments import ensure_experiment, no_experiment
+from tidewheel.tracking.process_identity import PROCESS_TAG, process_is_gone
 from tidewheel.tracking.records import (
     DEFAULT_EXPERIMENT,
     DEFAULT_EXPERIMENT_ID,
@@ -85,6 +86,7 @@ class RunLifecycle:
         with self._metadata.change() as change:
             require_active_run(change.connection, run_id)
             store.set_status(change.connection, run_id, "RUNNING", None)
+            store.delete_tag(change.connection, run_id, PROCESS_TAG)  # whoever goes on with it is not who began it
             change.emit("tracking.run.resumed", f"run:{run_id}")
             return store.find_runs(change.connection, [run_id])[0]
 
@@ -102,6 +104,8 @@ class RunLifecycle:
         with self._metadata.change() as change:
             require_active_run(change.connection, run_id)
             store.change_run(change.connection, run_id, status=status, ended_at_us=ended_at_us, name=name)
+            if status == "RUNNING":
+                store.delete_tag(change.connection, run_id, PROCESS_TAG)
             facts = {"status": status} if name is None else {"status": status, "name": name}
             ended = status in {"FINISHED", "FAILED", "KILLED"}
             change.emit(f"tracking.run.{'ended' if ended else 'updated'}", f"run:{run_id}", facts)
@@ -111,6 +115,23 @@ class RunLifecycle:
     def end_run(self, run_id: str, status: EndStatus = "FINISHED", ended_at: datetime | None = None) -> Run:
         """Say how a run ended, and when if that was not just now."""
         return self.update_run(run_id, status, ended_at or from_us(self._clock.now_us()))
+
+    def end_abandoned(self) -> list[str]:
+        """End, as KILLED, runs whose process on this machine is gone without a word; the controller asks for it.
+
+        Their end is their last sign of life. What such a process left in its spool is still taken afterwards.
+        """
+        with self._metadata.read() as connection:
+            begun = store.running_by_tag(connection, PROCESS_TAG)
+        gone = [run_id for run_id, process in begun.items() if process_is_gone(process)]
+        for run_id in gone:
+            with self._metadata.change() as change:
+                points = metric_store.latest_of_runs(change.connection, [run_id]).get(run_id, [])
+                run = store.find_runs(change.connection, [run_id])[0]
+                last_us = max([to_us(run.started_at), *(at_us for _, _, at_us, _ in points)])
+                store.change_run(change.connection, run_id, status="KILLED", ended_at_us=last_us)
+                change.emit("tracking.run.ended", run.node, {"status": "KILLED", "why": "Its process is gone."})
+        return gone
 
     @door("POST", "/tracking/runs/{run_id}/delete")
     def delete_run(self, run_id: str) -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 import tempfile
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ import msgspec
 
 from tidewheel.base.errors import InvalidInput, NotFound
 from tidewheel.tracking.capture import ENVIRONMENT, SAME_AS_TAG
-from tidewheel.tracking.records import Artifact, Run
+from tidewheel.tracking.process_identity import PROCESS_TAG, process_is_gone
+from tidewheel.tracking.records import Artifact, MetricPoint, Run
 from tidewheel.tracking.service import Tracking
 
 
@@ -37,20 +40,28 @@ class RunReport:
     metrics: dict[str, MetricSummary]
     artifacts: list[Artifact]
     environment: dict[str, Any] = field(default_factory=dict)
+    last_sign_at: datetime | None = None  # of one that is said to be running: its newest point, or its beginning
+    process_gone: bool | None = None  # whether its process has died; None if that cannot be seen from here
 
 
 def report_run(tracking: Tracking, run_id: str) -> RunReport:
     """Gather it."""
     run = tracking.run(run_id)
-    metrics = {key: summarise(tracking, run, key) for key in sorted(run.metrics)}
-    return RunReport(run, metrics, tracking.artifacts(run_id), read_environment(tracking, run))
+    metrics, signs = {}, [run.started_at]
+    for key in sorted(run.metrics):
+        history = tracking.metric_history(run_id, key)
+        metrics[key] = summarise(run.metrics[key], history)
+        signs += [point.at for point in history if point.at is not None]
+    report = RunReport(run, metrics, tracking.artifacts(run_id), read_environment(tracking, run))
+    if run.status != "RUNNING":
+        return report
+    return replace(report, last_sign_at=max(signs), process_gone=process_is_gone(run.tags.get(PROCESS_TAG, "")))
 
 
-def summarise(tracking: Tracking, run: Run, key: str) -> MetricSummary:
+def summarise(last: float, history: Sequence[MetricPoint]) -> MetricSummary:
     """A metric in brief."""
-    values = [point.value for point in tracking.metric_history(run.id, key)]
-    numbers = [value for value in values if not math.isnan(value)]
-    return MetricSummary(run.metrics[key], min(numbers, default=None), max(numbers, default=None), len(values))
+    numbers = [point.value for point in history if not math.isnan(point.value)]
+    return MetricSummary(last, min(numbers, default=None), max(numbers, default=None), len(history))
 
 
 def read_environment(tracking: Tracking, run: Run) -> dict[str, Any]:

@@ -173,6 +173,16 @@ def experiment_of(connection: Connection, run_id: str) -> str | None:
     return found
 
 
+def running_by_tag(connection: Connection, key: str) -> dict[str, str]:
+    """Runs that are said to be running and have a tag, with its value."""
+    query = (
+        select(runs.c.id, tags.c.value)
+        .join(tags, tags.c.run_id == runs.c.id)
+        .where(runs.c.status == "RUNNING", tags.c.key == key)
+    )
+    return {row.id: row.value for row in connection.execute(query)}
+
+
 def delete_tag(connection: Connection, run_id: str, key: str) -> bool:
     """Drop a tag; whether it was there."""
     return connection.execute(delete(tags).where(tags.c.run_id == run_id, tags.c.key == key)).rowcount > 0

@@ -12,9 +12,12 @@ found out is left out. Called by `sdk/calls.py`; switched off by `tracking.captu
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import threading
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from tidewheel.base.settings import Settings
@@ -51,28 +54,32 @@ def source_tags() -> dict[str, str]:
     return {"mlflow.source.name": name, "mlflow.source.type": "NOTEBOOK" if kind == "notebook" else "LOCAL", **user}
 
 
-def begin_capture(run: Writes, parent_id: str | None) -> None:
-    """Gather in a thread; a run within a run shares what was gathered for that one."""
+def begin_capture(run: Writes, parent_id: str | None, begun: Mapping[str, Any] | None = None) -> None:
+    """Gather in a thread; a run within a run shares what was gathered for that one.
+
+    `begun` says how it was begun, as `command.describe` does, where that is not this process's own command line.
+    """
     if parent_id is not None:
         run.set_tags({SAME_AS_TAG: parent_id})
         return
-    run.capturing = threading.Thread(target=_capture, args=(run,), name="tidewheel-capture", daemon=True)
+    gather = contextvars.copy_context().run  # who acts here, acts there
+    run.capturing = threading.Thread(target=gather, args=(_capture, run, begun), name="tidewheel-capture", daemon=True)
     run.capturing.start()
 
 
-def _capture(run: Writes) -> None:
+def _capture(run: Writes, begun: Mapping[str, Any] | None) -> None:
     try:
-        told, tags = _gather(run)
+        told, tags = _gather(run, begun or command.describe())
         run.set_tags(tags)
         run.log_dict(told, ENVIRONMENT)
     except Exception as error:  # training goes on whatever is wrong here
         _log.warning("What it takes to reproduce the run could not all be written down: %s", error)
 
 
-def _gather(run: Writes) -> tuple[dict[str, Any], dict[str, object]]:
+def _gather(run: Writes, begun: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, object]]:
     tags: dict[str, object] = {}
-    told: dict[str, Any] = {"captured_at": datetime.now(UTC).isoformat(), "command": command.describe()}
-    source = read_source(command.working_folder())
+    told: dict[str, Any] = {"captured_at": datetime.now(UTC).isoformat(), "command": dict(begun)}
+    source = read_source(Path(begun["folder"]))
     if source is not None:
         tags["mlflow.source.git.commit"] = source.commit
         if source.branch:
@@ -83,7 +90,7 @@ def _gather(run: Writes) -> tuple[dict[str, Any], dict[str, object]]:
         told["git"] = source.describe(f"{FOLDER}/changes.diff" if source.diff else None)
         if source.diff:
             run.log_artifact(source.diff, f"{FOLDER}/changes.diff")
-    script = command.script_outside(source)
+    script = command.script_outside(source, begun)
     if script is not None:
         told["command"]["script_artifact"] = f"{FOLDER}/{script.name}"
         run.log_artifact(script.read_bytes(), f"{FOLDER}/{script.name}")

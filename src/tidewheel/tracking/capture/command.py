@@ -69,11 +69,25 @@ def entry_point() -> tuple[EntryKind, str]:
     return ("script", str(script)) if script else ("interactive", "python")
 
 
-def script_outside(source: SourceCode | None) -> Path | None:
-    """The entry script, if git does not have it."""
-    kind, name = entry_point()
-    path = (_AT_START / name).resolve()
-    if kind != "script" or not path.is_file() or path.stat().st_size > MAX_SCRIPT_BYTES:
+def describe_pipeline(project: Path, pipeline: str, params: Mapping[str, object]) -> dict[str, Any]:
+    """The command that runs a pipeline of a project file, as `describe` tells this process's."""
+    given = [part for name, value in params.items() for part in ("-p", f"{name}={value}")]
+    return {
+        "argv": ["tidewheel", "run", f"{project}:{pipeline}", *given],
+        "executable": sys.executable,
+        "folder": str(project.parent),
+        "entry_kind": "pipeline",
+        "entry": str(project),
+        "hidden": False,
+    }
+
+
+def script_outside(source: SourceCode | None, begun: Mapping[str, Any]) -> Path | None:
+    """The entry script, or the project file, if git does not have it."""
+    path: Path = (_AT_START / begun["entry"]).resolve()
+    if begun["entry_kind"] not in ("script", "pipeline") or not path.is_file():
+        return None
+    if path.stat().st_size > MAX_SCRIPT_BYTES:
         return None
     if source is not None and path.is_relative_to(source.root.resolve()):
         tracked = git(source.root, "ls-files", "--error-unmatch", "--", str(path.relative_to(source.root.resolve())))

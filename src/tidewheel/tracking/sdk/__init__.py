@@ -12,6 +12,7 @@ from tidewheel.tracking.capture.reading import listen
 from tidewheel.tracking.sdk.active_run import ActiveRun
 from tidewheel.tracking.sdk.calls import (
     active_run,
+    capture_pipeline,
     close_sdk,
     flush,
     log_artifact,
@@ -27,6 +28,7 @@ from tidewheel.tracking.sdk.calls import (
     set_tag,
     set_tags,
     start_run,
+    wait_for_capture,
 )
 from tidewheel.tracking.sdk.outbox import spool_folder
 
@@ -35,6 +37,7 @@ listen()
 __all__ = [
     "ActiveRun",
     "active_run",
+    "capture_pipeline",
     "close_sdk",
     "flush",
     "log_artifact",
@@ -51,4 +54,5 @@ __all__ = [
     "set_tags",
     "spool_folder",
     "start_run",
+    "wait_for_capture",
 ]

@@ -9,6 +9,7 @@ import logging
 import tempfile
 from collections.abc import Mapping
 from contextvars import Token
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from tidewheel.base import ambient
 from tidewheel.base.errors import Conflict, InvalidInput, NotFound, Unavailable
 from tidewheel.base.units import from_us
-from tidewheel.base.wire import to_json
 from tidewheel.tracking import limits
 from tidewheel.tracking.records import EndStatus, Run
 from tidewheel.tracking.sdk import contents
@@ -26,7 +26,6 @@ from tidewheel.tracking.service import Tracking
 if TYPE_CHECKING:
     from threading import Thread
 
-INPUT_TAG = "tidewheel.input."
 INLINE_BYTES = 256 * 1024  # an artifact up to this size travels in the spool file itself
 COPY_BYTES = 64 * 2**20  # one above this is not copied: it is sent from where it lies, and the call waits
 _END_FLUSH_S = 30.0
@@ -148,7 +147,8 @@ class ActiveRun:
         `context` is what for, as in ``training``.
         """
         told = contents.of_dataset(dataset, name, context)
-        self.set_tags({f"{INPUT_TAG}{told['name']}": to_json(told).decode()})
+        limits.check_datasets([told])
+        self._append(("d", self.id, asdict(told)))
 
     def flush(self, timeout_s: float = 30.0) -> None:
         """Wait until all calls so far are with the server, and raise what it refused."""
@@ -168,8 +168,7 @@ class ActiveRun:
             TidewheelError: what the server refused of this run.
         """
         self.make_inactive()
-        if self.capturing is not None:
-            self.capturing.join(_CAPTURE_WAIT_S)
+        self.wait_for_capture()
         ended_at_us = self._now_us()
         self._append(("e", self.id, status, ended_at_us))
         self.ended = True
@@ -179,8 +178,13 @@ class ActiveRun:
             with contextlib.suppress(Unavailable):
                 return self._tracking.run(self.id)
         _log.warning("The server is away: the end of run %s waits in the spool, and is sent when it is back.", self.id)
-        ended = {"status": status, "ended_at": from_us(ended_at_us), "params": dict(self._params)}
-        return _changed(self._run, ended)
+        ended: dict[str, Any] = {"status": status, "ended_at": from_us(ended_at_us), "params": dict(self._params)}
+        return replace(self._run, **ended)
+
+    def wait_for_capture(self) -> None:
+        """Wait until what it takes to reproduce the run is written down."""
+        if self.capturing is not None:
+            self.capturing.join(_CAPTURE_WAIT_S)
 
     def writes_to(self, tracking: Tracking) -> bool:
         """Whether it is a run of this room."""
@@ -268,9 +272,3 @@ def _step(step: object) -> int:
     if not _LOWEST <= number <= _HIGHEST:
         raise InvalidInput(f"The step {number} needs more than 64 bits.")
     return int(number)
-
-
-def _changed(run: Run, values: Mapping[str, Any]) -> Run:
-    from dataclasses import replace
-
-    return replace(run, **values)

@@ -21,6 +21,7 @@ from tidewheel.base.ids import new_id
 from tidewheel.base.units import from_us
 from tidewheel.storage.journal import current_actor
 from tidewheel.tracking import limits
+from tidewheel.tracking.process_identity import PROCESS_TAG, process_identity
 from tidewheel.tracking.records import DEFAULT_EXPERIMENT, PARENT_RUN_TAG, EndStatus, Run
 from tidewheel.tracking.sdk.active_run import ActiveRun
 from tidewheel.tracking.sdk.outbox import close_outbox, outbox_of
@@ -55,13 +56,16 @@ def start_run(
 
     tracking = ambient.current(Tracking)
     if run_id is not None:
-        return _opened(ActiveRun(tracking.resume_run(run_id), tracking))
+        resumed = _opened(ActiveRun(tracking.resume_run(run_id), tracking))
+        resumed.set_tags(_this_process())
+        return resumed
     texts = limits.check_texts(tags or {}, "tag", limits.MAX_TAG)
     if description is not None:
         texts["mlflow.note.content"] = description
     if os.environ.get("TIDEWHEEL_REPRODUCES") and ambient.active_run.get() is None:
         texts.setdefault("tidewheel.reproduces", os.environ["TIDEWHEEL_REPRODUCES"])
     parent = _parent(tracking, texts)
+    texts |= _this_process()
     captures = wanted(capture)
     if captures:
         texts = {**source_tags(), **texts}
@@ -70,6 +74,22 @@ def start_run(
     if captures:
         begin_capture(active, parent.id if parent else None)
     return active
+
+
+def capture_pipeline(project: Path, pipeline: str, params: Mapping[str, object]) -> None:
+    """Begin to write down what it takes to run the pipeline again whose run is the active one; for pipelines."""
+    from tidewheel.tracking.capture import begin_capture, command, wanted
+
+    run = active_run()
+    if run is not None and wanted(None):
+        begin_capture(run, None, command.describe_pipeline(project, pipeline, params))
+
+
+def wait_for_capture() -> None:
+    """Wait until what `capture_pipeline` began is written down; it seldom takes as long as a step."""
+    run = active_run()
+    if run is not None:
+        run.wait_for_capture()
 
 
 def active_run() -> ActiveRun | None:
@@ -172,6 +192,11 @@ def end_open_runs() -> None:
                 writer.end(status)
             except Exception as error:
                 _log.error("While ending run %s: %s", writer.id, error)
+
+
+def _this_process() -> dict[str, str]:
+    process = process_identity()
+    return {PROCESS_TAG: process} if process else {}
 
 
 def _active() -> ActiveRun:

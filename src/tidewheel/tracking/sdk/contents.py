@@ -12,7 +12,15 @@ import msgspec
 from tidewheel.base.errors import InvalidInput
 from tidewheel.base.hashing import hash_bytes
 from tidewheel.base.wire import to_json
+from tidewheel.tracking.dataset_store import CONTEXT_TAG
+from tidewheel.tracking.records import DatasetInput
 
+_MLFLOW_TYPES = {
+    "bool": "boolean", "int8": "integer", "int16": "integer", "int32": "integer", "uint8": "integer",
+    "uint16": "integer", "int64": "long", "uint32": "long", "uint64": "long", "float": "float", "double": "double",
+    "binary": "binary", "timestamp[s]": "datetime", "timestamp[ms]": "datetime", "timestamp[us]": "datetime",
+    "timestamp[ns]": "datetime",
+}  # fmt: skip
 _IMAGES = ("png", "jpg", "jpeg", "gif", "webp", "bmp", "tiff")
 
 
@@ -71,25 +79,27 @@ def of_table(rows: Any, path: str) -> bytes:
     return into.getvalue()
 
 
-def of_dataset(dataset: Any, name: str | None, context: str | None) -> dict[str, Any]:
+def of_dataset(dataset: Any, name: str | None, context: str | None) -> DatasetInput:
     """A dataset as MLflow describes one: name, digest, source, schema, profile, and what it was used for."""
-    told: dict[str, Any]
+    tags = {CONTEXT_TAG: context} if context else {}
     if isinstance(dataset, str):
-        told = {"name": name or dataset.rsplit("/", 1)[-1], "source_type": "uri", "source": {"uri": dataset}}
-        told["digest"] = hash_bytes(dataset.encode())[:8]
-    elif hasattr(dataset, "commit"):
+        digest = hash_bytes(dataset.encode())[:8]
+        return DatasetInput(name or dataset.rsplit("/", 1)[-1] or dataset, digest, "uri", _json(uri=dataset), tags=tags)
+    if hasattr(dataset, "commit"):
         node = str(dataset.commit().node)  # commit:rides@4
         held, _, number = node.partition(":")[2].rpartition("@")
-        told = {"name": name or held, "digest": f"@{number}", "source_type": "tidewheel", "source": {"uri": node}}
-    else:
-        table = _arrow(dataset)
-        schema = {"columns": [{"name": field.name, "type": str(field.type)} for field in table.schema]}
-        told = {"name": name or "dataset", "digest": _digest(table), "source_type": "code", "source": {}}
-        told |= {
-            "schema": schema,
-            "profile": {"num_rows": table.num_rows, "num_elements": table.num_rows * table.num_columns},
-        }
-    return {**told, "context": context}
+        return DatasetInput(name or held, f"@{number}", "tidewheel", _json(uri=node), tags=tags)
+    table = _arrow(dataset)
+    columns = [
+        {"type": _MLFLOW_TYPES.get(str(f.type), "string"), "name": f.name, "required": True} for f in table.schema
+    ]
+    profile = _json(num_rows=table.num_rows, num_elements=table.num_rows * table.num_columns)
+    schema = _json(mlflow_colspec=columns)
+    return DatasetInput(name or "dataset", _digest(table), "code", _json(tags={}), schema, profile, tags)
+
+
+def _json(**values: object) -> str:
+    return to_json(values).decode()
 
 
 def _arrow(rows: Any) -> Any:

@@ -18,7 +18,7 @@ import msgspec
 from tidewheel.base.errors import InvalidInput, NotAllowed, TidewheelError, Unauthenticated, Unavailable
 from tidewheel.base.units import from_us
 from tidewheel.tracking import limits
-from tidewheel.tracking.records import MetricPoint
+from tidewheel.tracking.records import DatasetInput, MetricPoint
 from tidewheel.tracking.service import Tracking
 
 Record: TypeAlias = Sequence[Any]
@@ -30,6 +30,7 @@ LETTERS = {
     "m": "metric: run_id, key, value, step, at_us",
     "p": "params: run_id, {key: value}",
     "t": "tags: run_id, {key: value}",
+    "d": "dataset that was used: run_id, {field: value}",
     "a": "artifact: run_id, path, bytes",
     "f": "artifact of a file: run_id, path, name among the spool's files",
     "e": "end: run_id, status, ended_at_us",
@@ -138,6 +139,7 @@ def _keep_file(tracking: Tracking, record: Record, files: Path | None) -> None:
 _VERBS: Mapping[str, Callable[[Tracking, Record, Path | None], object]] = {
     "s": _start,
     "r": lambda tracking, record, _: tracking.resume_run(record[1]),
+    "d": lambda tracking, record, _: tracking.log_datasets(record[1], [DatasetInput(**record[2])]),
     "a": lambda tracking, record, _: tracking.log_artifact(record[1], record[3], record[2]),
     "f": _keep_file,
     "e": lambda tracking, record, _: tracking.end_run(record[1], record[2], from_us(record[3])),

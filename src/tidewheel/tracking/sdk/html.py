@@ -30,7 +30,7 @@ def run_card(run: Run) -> str:
     return f"<div>{''.join(parts)}</div>"
 
 
-def run_table(runs: Sequence[Run]) -> str:
+def run_table(runs: Sequence[Run], *, more: bool = False) -> str:
     """Runs in rows, with all their metrics and the params in which they differ."""
     shown = runs[:_MOST_RUNS]
     metrics = sorted({key for run in shown for key in run.metrics})[:_MOST]
@@ -45,8 +45,10 @@ def run_table(runs: Sequence[Run]) -> str:
         ]
         for run in shown
     ]  # fmt: skip
-    more = f"<div>and {len(runs) - len(shown)} more</div>" if len(runs) > len(shown) else ""
-    return _table(head, rows) + more
+    left = (
+        f"and {len(runs) - len(shown)} more" if len(runs) > len(shown) else "and more on the next page" if more else ""
+    )
+    return _table(head, rows) + (f"<div>{left}</div>" if left else "")
 
 
 def comparison_table(comparison: RunComparison) -> str:
