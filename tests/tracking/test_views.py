@@ -59,3 +59,17 @@ def test_the_keys_of_an_experiment_are_those_of_its_runs(tracking: Tracking, vie
     keys = views.keys(run.experiment_id)
     assert (keys.params, keys.metrics) == (("depth", "lr"), ())
     assert "team" in keys.tags
+
+
+def test_the_runs_that_a_filter_fits_are_counted_by_stage(tracking: Tracking, views: Views) -> None:
+    ids = [tracking.start_run("surge", tags={"team": "maps" if i % 2 else "eta"}).id for i in range(5)]
+    tracking.delete_run(ids[1])
+    tracking.start_run("another", tags={"team": "maps"})
+    experiment_id = tracking.run(ids[0]).experiment_id
+    assert views.matching(experiment_id) == 4
+    assert views.matching(experiment_id, "tags.team = 'maps'") == 1
+    assert views.matching(experiment_id, "tags.team = 'maps'", "all") == 2
+    assert [counts.active for counts in views.counts(experiment_id)] == [4]
+    assert len(views.counts()) == 2
+    with pytest.raises(InvalidInput):
+        views.matching(experiment_id, "team is best")

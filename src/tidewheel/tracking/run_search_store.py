@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, exists, false, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, exists, false, func, or_, select, true
 
 from tidewheel.base.filter_grammar import Comparison, Order, Vocabulary
 from tidewheel.tracking.dataset_store import datasets, run_datasets
@@ -64,14 +64,27 @@ def search_run_ids(
     offset: int,
 ) -> list[str]:
     """The ids of the runs that fulfil all of `filters`, in order."""
-    query: Select[Any] = select(runs.c.id)
+    query = _found(select(runs.c.id), experiment_ids, filters, stage)
+    query = _sorted(query, orders).limit(limit).offset(offset)
+    return list(connection.execute(query).scalars())
+
+
+def count_runs(
+    connection: Connection, experiment_ids: Sequence[str] | None, filters: Sequence[Comparison], stage: Stage
+) -> int:
+    """How many runs fulfil all of `filters`."""
+    query = _found(select(func.count()).select_from(runs), experiment_ids, filters, stage)
+    return int(connection.execute(query).scalar_one())
+
+
+def _found(
+    query: Select[Any], experiment_ids: Sequence[str] | None, filters: Sequence[Comparison], stage: Stage
+) -> Select[Any]:
     if experiment_ids is not None:
         query = query.where(runs.c.experiment_id.in_(experiment_ids))
     if stage != "all":
         query = query.where(runs.c.lifecycle_stage == stage)
-    query = query.where(*(_condition(comparison) for comparison in filters))
-    query = _sorted(query, orders).limit(limit).offset(offset)
-    return list(connection.execute(query).scalars())
+    return query.where(*(_condition(comparison) for comparison in filters))
 
 
 def _condition(comparison: Comparison) -> ColumnElement[bool]:

@@ -70,8 +70,8 @@ def drop_view(connection: Connection, view_id: str) -> None:
     connection.execute(delete(views).where(views.c.id == view_id))
 
 
-def count_runs(connection: Connection) -> list[ExperimentCounts]:
-    """How many runs each experiment has, and when the newest began."""
+def count_runs(connection: Connection, experiment_id: str | None = None) -> list[ExperimentCounts]:
+    """How many runs each experiment, or one, has, and when the newest began."""
 
     def among(condition: Any) -> Any:
         return func.sum(case((condition, 1), else_=0))
@@ -84,6 +84,8 @@ def count_runs(connection: Connection) -> list[ExperimentCounts]:
         among(~active).label("deleted"),
         func.max(case((active, runs.c.started_at_us))).label("last_us"),
     ).group_by(runs.c.experiment_id)
+    if experiment_id is not None:
+        query = query.where(runs.c.experiment_id == experiment_id)
     return [
         ExperimentCounts(
             experiment_id=row.experiment_id,

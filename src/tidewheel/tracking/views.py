@@ -8,11 +8,12 @@ from __future__ import annotations
 from tidewheel.base.clock import Clock
 from tidewheel.base.doors import door
 from tidewheel.base.errors import InvalidInput, NotFound, TooLarge
+from tidewheel.base.filter_grammar import parse_filter
 from tidewheel.base.ids import new_id
 from tidewheel.base.units import from_us
 from tidewheel.storage import Metadata
 from tidewheel.storage.journal import current_actor
-from tidewheel.tracking import experiment_store, view_store
+from tidewheel.tracking import experiment_store, run_search_store, view_store
 from tidewheel.tracking.limits import check_run_name
 from tidewheel.tracking.view_records import ExperimentCounts, RunKeys, SavedView, Stage
 
@@ -85,10 +86,17 @@ class Views:
         return view
 
     @door("GET", "/tracking/counts")
-    def counts(self) -> list[ExperimentCounts]:
-        """How many runs each experiment has, and when the newest began."""
+    def counts(self, experiment_id: str | None = None) -> list[ExperimentCounts]:
+        """How many runs each experiment, or one, has, and when the newest began."""
         with self._metadata.read() as connection:
-            return view_store.count_runs(connection)
+            return view_store.count_runs(connection, experiment_id)
+
+    @door("GET", "/tracking/experiments/{experiment_id}/count")
+    def matching(self, experiment_id: str, filter: str = "", stage: Stage = "active") -> int:  # noqa: A002
+        """How many of an experiment's runs a filter fits, in the grammar of the search of runs."""
+        comparisons = parse_filter(filter, run_search_store.RUN_WORDS)
+        with self._metadata.read() as connection:
+            return run_search_store.count_runs(connection, [experiment_id], comparisons, stage)
 
     @door("GET", "/tracking/experiments/{experiment_id}/keys")
     def keys(self, experiment_id: str) -> RunKeys:

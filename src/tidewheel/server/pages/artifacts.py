@@ -162,6 +162,8 @@ def _table(text: str, separator: str) -> tuple[tuple[str, ...], ...]:
 
 def _pretty(text: str) -> str:
     try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        pretty = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        pretty.encode()  # half a pair of surrogates can be written in JSON and not on a page
     except (ValueError, RecursionError):
         return text
+    return pretty

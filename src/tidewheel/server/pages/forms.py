@@ -5,7 +5,7 @@ A cookie alone never makes a change, since another site's form may carry it; a f
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
@@ -46,6 +46,7 @@ def _refuse_other_sites(request: Request) -> None:
     """Browsers say where a form comes from, in `Sec-Fetch-Site` or in `Origin`; without either it is no page's form."""
     site = request.headers.get("sec-fetch-site")
     origin = request.headers.get("origin", "")
-    here = site == "same-origin" if site else urlsplit(origin).netloc == request.headers.get("host", "-")
+    host = request.headers.get("host", "-")
+    here = site == "same-origin" if site else origin in (f"http://{host}", f"https://{host}")
     if not here:
         raise NotAllowed("This form was not sent by a page of this server.", fix="Open the page itself and try again.")

@@ -1,6 +1,7 @@
 """What a thing came from and what came of it, drawn from left to right as SVG. Pure.
 
-The nodes are those of the journal's lineage; each stands one column right of the last thing that it came from.
+The nodes are those of the journal's lineage; each stands one column right of the last thing that it came from. An arrow
+that goes further than to the next column crosses those between in a lane below their boxes, never behind one.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from markupsafe import Markup
 
 from tidewheel.server.pages.figures import plain
 
-_BOX, _TALL, _ACROSS, _DOWN = 190.0, 50.0, 236.0, 66.0
+_BOX, _TALL, _ACROSS, _DOWN, _LANE = 190.0, 50.0, 236.0, 66.0, 18.0
 _MOST = 60
 Named = Callable[[str], tuple[str, str, str]]  # node -> kind, name, address
 
@@ -23,17 +24,39 @@ def lineage_drawing(centre: str, edges: Sequence[tuple[str, str]], named: Named)
         return Markup("")
     kept = [edge for edge in edges if edge[0] in nodes and edge[1] in nodes]
     columns = _columns(nodes, kept)
-    places, filled = {}, [0] * (max(columns.values()) + 1)
+    filled = [2.0] * (max(columns.values()) + 1)
+    places = {}
     for node in nodes:
         column = columns[node]
-        places[node] = (2 + _ACROSS * column, 2 + _DOWN * filled[column])
-        filled[column] += 1
+        places[node] = (2 + _ACROSS * column, filled[column])
+        filled[column] += _DOWN
+    lanes = _lanes(kept, columns, filled)
     width = 4 + _ACROSS * (len(filled) - 1) + _BOX
-    arrows = Markup("").join(_arrow(places[source], places[target]) for source, target in kept)
+    arrows = Markup("").join(
+        _arrow(places[source], places[target], [lanes[column, source] for column in _between(source, target, columns)])
+        for source, target in kept
+    )
     boxes = Markup("").join(_box(node, places[node], node == centre, named) for node in nodes)
     return Markup(
         '<svg class="lineage" viewBox="0 0 {} {}" width="{}" role="group" aria-label="Lineage">{}{}</svg>'
-    ).format(plain(width), plain(4 + _DOWN * max(filled)), plain(width), arrows, boxes)
+    ).format(plain(width), plain(2 + max(filled)), plain(width), arrows, boxes)
+
+
+def _between(source: str, target: str, columns: dict[str, int]) -> range:
+    return range(columns[source] + 1, columns[target])
+
+
+def _lanes(
+    edges: Sequence[tuple[str, str]], columns: dict[str, int], filled: list[float]
+) -> dict[tuple[int, str], tuple[float, float]]:
+    """Where arrows that cross a column enter it, below what it is `filled` with; those of one source go together."""
+    lanes: dict[tuple[int, str], tuple[float, float]] = {}
+    for source, target in edges:
+        for column in _between(source, target, columns):
+            if (column, source) not in lanes:
+                lanes[column, source] = (2 + _ACROSS * column, filled[column])
+                filled[column] += _LANE
+    return lanes
 
 
 def _columns(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str, int]:
@@ -48,11 +71,17 @@ def _columns(nodes: Sequence[str], edges: Sequence[tuple[str, str]]) -> dict[str
     return columns
 
 
-def _arrow(begin: tuple[float, float], end: tuple[float, float]) -> Markup:
-    x1, y1, x2, y2 = begin[0] + _BOX, begin[1] + _TALL / 2, end[0], end[1] + _TALL / 2
-    bend = max(24.0, (x2 - x1) / 2)
-    places = (x1, y1, x1 + bend, y1, x2 - bend, y2, x2, y2)
-    return Markup('<path class="edge" d="M{} {}C{} {} {} {} {} {}"/>').format(*map(plain, places))
+def _arrow(begin: tuple[float, float], end: tuple[float, float], lanes: Sequence[tuple[float, float]]) -> Markup:
+    """Curves in the gaps between columns; straight through the lanes."""
+    x, y = begin[0] + _BOX, begin[1] + _TALL / 2
+    path = [f"M{plain(x)} {plain(y)}"]
+    for left, level in (*lanes, (end[0], end[1] + _TALL / 2)):
+        bend = max(24.0, (left - x) / 2)
+        path.append("C" + " ".join(map(plain, (x + bend, y, left - bend, level, left, level))))
+        if (left, level) in lanes:
+            path.append(f"H{plain(left + _BOX)}")
+        x, y = left + _BOX, level
+    return Markup('<path class="edge" d="{}"/>').format("".join(path))
 
 
 def _box(node: str, place: tuple[float, float], centre: bool, named: Named) -> Markup:

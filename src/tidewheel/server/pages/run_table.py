@@ -83,6 +83,7 @@ class RunTableView:
     experiment: Experiment
     note: str
     counts: ExperimentCounts | None
+    matching: int | None
     query: RunQuery
     refused: InvalidInput | None
     heads: tuple[Head, ...]
@@ -91,7 +92,6 @@ class RunTableView:
     views: tuple[ViewLink, ...]
     following: str | None
     preceding: str | None
-    running: bool
     example: str
 
 
@@ -104,12 +104,12 @@ def run_table_view(platform: Platform, experiment_id: str, query: RunQuery) -> R
     shown = {column.spec for column in columns}
     offered = choices(keys)
     saved = platform.views.views(experiment_id)
-    counts = next((each for each in platform.views.counts() if each.experiment_id == experiment_id), None)
     metric = next((key for key in keys.metrics if not key.startswith("system/")), "loss")
     return RunTableView(
         experiment=experiment,
         note=experiment.tags.get(_NOTE, ""),
-        counts=counts,
+        counts=standing(platform, experiment_id),
+        matching=None if refused or not query.filter else _matching(platform, experiment_id, query, len(runs), token),
         query=query,
         refused=refused,
         heads=tuple(_head(column, query) for column in columns),
@@ -118,9 +118,20 @@ def run_table_view(platform: Platform, experiment_id: str, query: RunQuery) -> R
         views=tuple(_link(view, query) for view in saved),
         following=query.following(token) if token else None,
         preceding=query.preceding(),
-        running=any(run.status == "RUNNING" for run in runs),
         example=RunColumn("metrics", metric).order or "",
     )
+
+
+def standing(platform: Platform, experiment_id: str) -> ExperimentCounts | None:
+    """How many runs an experiment has, and how many are running; None while it has none."""
+    return next(iter(platform.views.counts(experiment_id)), None)
+
+
+def _matching(platform: Platform, experiment_id: str, query: RunQuery, found: int, token: str | None) -> int:
+    """How many runs a filter fits; a first page that holds them all tells it by itself."""
+    if token is None and not query.token:
+        return found
+    return platform.views.matching(experiment_id, query.filter, query.stage)
 
 
 def _search(

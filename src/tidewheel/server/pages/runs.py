@@ -6,6 +6,7 @@ left to the charts' own requests beyond.
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ from urllib.parse import urlencode
 from markupsafe import Markup
 
 from tidewheel.server.pages.charts import SeriesShelf, Stretch
+from tidewheel.server.pages.logged_models import LoggedModelLine, logged_model_lines
 from tidewheel.server.pages.run_columns import commit, lasted, source
 from tidewheel.server.pages.sparkline import sparkline
 from tidewheel.tracking.records import PARENT_RUN_TAG
@@ -22,7 +24,7 @@ from tidewheel.tracking.records import PARENT_RUN_TAG
 if TYPE_CHECKING:
     from tidewheel.app import Platform
     from tidewheel.registry import ModelVersion
-    from tidewheel.tracking import Run
+    from tidewheel.tracking import DatasetInput, Run
     from tidewheel.tracking.metric_series import Series
 
 CHARTS = 24
@@ -30,6 +32,8 @@ _QUICK_S = 0.25
 _SPARK = Stretch(points=160)
 _HIDDEN = "mlflow."
 _SMALL = 3  # a heading is not worth fewer charts
+_CONTEXT = "mlflow.data.context"
+_PLACES = ("uri", "url", "path", "table_name", "delta_table_name", "sql")
 _NOTE = "mlflow.note.content"
 
 
@@ -62,6 +66,17 @@ class InputLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetLine:
+    """A dataset that a run was given; `source` is where its client says it lies, as far as that can be told."""
+
+    name: str
+    digest: str
+    context: str
+    source: str
+    source_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
     """The whole page."""
 
@@ -78,6 +93,8 @@ class RunView:
     params: tuple[tuple[str, str], ...]
     tags: tuple[tuple[str, str], ...]
     inputs: tuple[InputLine, ...]
+    datasets: tuple[DatasetLine, ...]
+    models: tuple[LoggedModelLine, ...]
     versions: tuple[ModelVersion, ...]
     read_at: datetime
 
@@ -104,6 +121,8 @@ def run_view(platform: Platform, shelf: SeriesShelf, run_id: str, words: str = "
         params=tuple(sorted(run.params.items())),
         tags=tuple(sorted((key, text) for key, text in run.tags.items() if not key.startswith(_HIDDEN))),
         inputs=tuple(InputLine(kind=node.partition(":")[0], name=node.partition(":")[2]) for node in run.inputs),
+        datasets=tuple(_dataset(dataset) for dataset in run.datasets),
+        models=logged_model_lines(platform, run),
         versions=_versions(platform, run.id),
         read_at=platform.clock.now(),
     )
@@ -137,6 +156,28 @@ def _groups(rows: list[MetricRow]) -> tuple[ChartGroup, ...]:
         found.setdefault("", []).extend(found.pop(name))
     names = sorted(found, key=lambda name: (name == "system", name))
     return tuple(ChartGroup(name=name, rows=tuple(found[name])) for name in names)
+
+
+def _dataset(dataset: DatasetInput) -> DatasetLine:
+    return DatasetLine(
+        name=dataset.name,
+        digest=dataset.digest,
+        context=dataset.tags.get(_CONTEXT, ""),
+        source=_place(dataset.source),
+        source_type=dataset.source_type,
+    )
+
+
+def _place(source: str) -> str:
+    """The address within a source; clients write it as JSON under a name that goes with its type."""
+    try:
+        told = json.loads(source)
+    except (ValueError, RecursionError):
+        return source
+    if not isinstance(told, dict):
+        return source
+    found = [told[name] for name in _PLACES if isinstance(told.get(name), str)]
+    return found[0] if found else "" if "tags" in told else source
 
 
 def _versions(platform: Platform, run_id: str) -> tuple[ModelVersion, ...]:

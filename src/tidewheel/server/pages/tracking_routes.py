@@ -1,4 +1,5 @@
-"""The addresses of tracking's pages: experiments, their runs, one run, runs side by side, charts, artifacts.
+"""The addresses of tracking's pages: experiments, their runs, one run, runs side by side, charts, artifacts,
+logged models.
 
 Reading is all they do but for saved views, whose forms go through `forms.py`.
 """
@@ -18,12 +19,14 @@ from tidewheel.server.pages.charts import SeriesShelf, Stretch
 from tidewheel.server.pages.compare import compare_view
 from tidewheel.server.pages.experiments import experiments_view
 from tidewheel.server.pages.forms import form_of
+from tidewheel.server.pages.logged_models import file_of, logged_model_view
 from tidewheel.server.pages.page_route import PageRoute, html, kept
 from tidewheel.server.pages.render import document
 from tidewheel.server.pages.run_search import RunQuery, query_of
-from tidewheel.server.pages.run_table import run_table_view
+from tidewheel.server.pages.run_table import run_table_view, standing
 from tidewheel.server.pages.runs import run_view
 from tidewheel.storage.journal import acting
+from tidewheel.tracking.artifacts import StoredFile
 from tidewheel.tracking.metric_series import SeriesAxis
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -41,6 +44,13 @@ def run_table(request: Request, experiment_id: str) -> Response:
     """An experiment's runs."""
     view = run_table_view(request.app.state.platform, experiment_id, RunQuery.of(request.query_params))
     return kept(request, document("run_table.html", here="experiments", up="../", view=view), "text/html")
+
+
+@router.get("/experiments/{experiment_id}/standing")
+def run_counts(request: Request, experiment_id: str) -> Response:
+    """How many runs an experiment has, as the table's page asks again while some are running; 304 if nothing moved."""
+    counts = standing(request.app.state.platform, experiment_id)
+    return kept(request, document("run_counts.html", counts=counts), "text/html")
 
 
 @router.post("/experiments/{experiment_id}/views")
@@ -124,9 +134,28 @@ def artifacts(request: Request, run_id: str, path: str = "") -> Response:
 
 @router.get("/runs/{run_id}/file")
 def artifact_file(request: Request, run_id: str, path: str, download: bool = False) -> Response:
-    """One file: a picture to be shown, anything else to be saved; whatever it is, a browser runs nothing of it."""
+    """One file of a run."""
     platform = request.app.state.platform
-    stored = platform.artifacts.open(at(platform.tracking.run(run_id), path.strip("/")))
+    return _file(platform.artifacts.open(at(platform.tracking.run(run_id), path.strip("/"))), path, download)
+
+
+@router.get("/logged-models/{model_id}")
+def logged_model(request: Request, model_id: str) -> Response:
+    """A model as a run logged it."""
+    view = logged_model_view(request.app.state.platform, model_id)
+    return html(document("logged_model.html", here="experiments", up="../", view=view))
+
+
+@router.get("/logged-models/{model_id}/file")
+def logged_model_file(request: Request, model_id: str, path: str, download: bool = False) -> Response:
+    """One file of a logged model."""
+    platform = request.app.state.platform
+    model = platform.logged_models.model(model_id, deleted=True)
+    return _file(platform.artifacts.open(file_of(model, path.strip("/"))), path, download)
+
+
+def _file(stored: StoredFile, path: str, download: bool) -> Response:
+    """A picture to be shown, anything else to be saved; whatever it is, a browser runs nothing of it."""
     name = PurePosixPath(path).name
     media = PICTURES.get(PurePosixPath(path).suffix.lower())
     way = "inline" if media and not download else "attachment"

@@ -8,7 +8,7 @@
   const runs = JSON.parse(room.dataset.runs);
   const names = JSON.parse(room.dataset.names);
   const tools = document.getElementById("chart-tools");
-  const HEIGHT = 210;
+  const HEIGHT = 196;
   const EVERY_MS = 2000;
   const charts = new Map(all("[data-key]", room).map((card) => [card.dataset.key, { card, host: card.querySelector(".canvas"), aside: card.querySelector(".aside"), etag: "", seen: false }]));
   const setting = () => Object.fromEntries(new FormData(tools));
@@ -73,7 +73,7 @@
     const options = {
       width: chart.host.clientWidth, height: HEIGHT, series: lines,
       scales: { x: { time: timed }, y: { distr: log && positive ? 3 : 1 } },
-      axes: [{ ...axis(), space: timed ? 84 : 60, ...(timed ? { values: (plot, ticks) => instants(plot.scales.x.min, plot.scales.x.max, ticks) } : {}) }, { ...axis(), size: 58, values: (_, ticks) => ticks.map((tick) => (tick == null ? "" : number(tick))) }],
+      axes: [{ ...axis(), size: 30, space: timed ? 84 : 60, ...(timed ? { values: (plot, ticks) => instants(plot.scales.x.min, plot.scales.x.max, ticks) } : {}) }, { ...axis(), size: 58, values: (_, ticks) => ticks.map((tick) => (tick == null ? "" : number(tick))) }],
       legend: { show: runs.length > 1 }, padding: [8, 10, null, null],
       cursor: { drag: { x: true, y: false, setScale: false }, sync: { key: "metrics" } },
       hooks: {

@@ -7,6 +7,7 @@
     const to = (...parts) => location.replace("./" + parts.map(encodeURIComponent).join("/"));
     const asked = new URLSearchParams(query);
     if (room === "experiments" && kind === "runs" && below) to("runs", below);
+    else if (room === "experiments" && kind === "models" && below) to("logged-models", below);
     else if (room === "experiments" && id) to("experiments", id);
     else if (room === "experiments") to("experiments");
     else if (room === "models" && kind === "versions" && below) to("models", id, below);

@@ -1,0 +1,115 @@
+"""`/logged-models/{id}`: a model as a run logged it, and the lines by which a run's page names such models. Reads only.
+
+A logged model is MLflow 3's: with params, tags, metrics and files of its own, before and apart from any registration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from tidewheel.base.errors import NotFound
+from tidewheel.server.pages.artifacts import PROXY
+
+if TYPE_CHECKING:
+    from tidewheel.app import Platform
+    from tidewheel.registry import ModelVersion
+    from tidewheel.tracking import LoggedModel, Run
+    from tidewheel.tracking.records import Artifact
+
+_FILES = 200
+_MODELS = 50
+_HIDDEN = "mlflow."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedModelLine:
+    """A logged model beside a run: the run made it, at a step, or used it."""
+
+    model: LoggedModel
+    way: Literal["made", "used"]
+    step: int
+    versions: tuple[ModelVersion, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedModelView:
+    """The whole page; `elsewhere` is the address of files that are not kept here."""
+
+    model: LoggedModel
+    experiment: str
+    run: Run | None
+    params: tuple[tuple[str, str], ...]
+    tags: tuple[tuple[str, str], ...]
+    files: tuple[Artifact, ...]
+    more: int
+    elsewhere: str
+    versions: tuple[ModelVersion, ...]
+
+
+def logged_model_lines(platform: Platform, run: Run) -> tuple[LoggedModelLine, ...]:
+    """The logged models that a run made, whether it says so or they do, and then those that it used."""
+    used, made = platform.logged_models.of_runs([run.id])
+    source = run.id.replace("'", "''")
+    own = platform.logged_models.search([run.experiment_id], f"source_run_id = '{source}'", limit=_MODELS)
+    steps = {model.id: 0 for model in reversed(own.models)}
+    steps |= {each.model_id: each.step for each in made.get(run.id, ())}
+    lines = [_line(platform, model_id, "made", step) for model_id, step in list(steps.items())[:_MODELS]]
+    lines += [_line(platform, each.model_id, "used", 0) for each in used.get(run.id, ())[:_MODELS]]
+    return tuple(line for line in lines if line)
+
+
+def logged_model_view(platform: Platform, model_id: str) -> LoggedModelView:
+    """One logged model with all that is known of it."""
+    model = platform.logged_models.model(model_id, deleted=True)
+    here = model.artifact_location.startswith(PROXY)
+    files = platform.artifacts.below(file_of(model, "")) if here else []
+    return LoggedModelView(
+        model=model,
+        experiment=platform.experiments.experiment(model.experiment_id).name,
+        run=_run(platform, model.source_run_id),
+        params=tuple(sorted(model.params.items())),
+        tags=tuple(sorted((key, text) for key, text in model.tags.items() if not key.startswith(_HIDDEN))),
+        files=tuple(files[:_FILES]),
+        more=max(0, len(files) - _FILES),
+        elsewhere="" if here else model.artifact_location,
+        versions=_versions(platform, model),
+    )
+
+
+def file_of(model: LoggedModel, path: str) -> str:
+    """Where one of a logged model's files lies among all artifacts."""
+    root = model.artifact_location.removeprefix(PROXY).strip("/")
+    return f"{root}/{path}" if path else root
+
+
+def _line(platform: Platform, model_id: str, way: Literal["made", "used"], step: int) -> LoggedModelLine | None:
+    try:
+        model = platform.logged_models.model(model_id, deleted=True)
+    except NotFound:
+        return None
+    return LoggedModelLine(model=model, way=way, step=step, versions=_versions(platform, model))
+
+
+def _versions(platform: Platform, model: LoggedModel) -> tuple[ModelVersion, ...]:
+    """What was registered from a logged model: by its id, by where its files lie, or by its run under its id."""
+    found: dict[str, ModelVersion] = {}
+    for source in (f"models:/{model.id}", model.artifact_location):
+        for version in _search(platform, "source_path", source):
+            found[version.id] = version
+    if model.source_run_id:
+        of_run = _search(platform, "run_id", model.source_run_id)
+        found |= {version.id: version for version in of_run if version.model_id == model.id}
+    return tuple(found.values())
+
+
+def _search(platform: Platform, key: str, value: str) -> tuple[ModelVersion, ...]:
+    quoted = value.replace("'", "''")
+    return platform.registry.search_versions(filter=f"{key} = '{quoted}'", limit=_MODELS).versions
+
+
+def _run(platform: Platform, run_id: str) -> Run | None:
+    try:
+        return platform.tracking.run(run_id) if run_id else None
+    except NotFound:
+        return None
