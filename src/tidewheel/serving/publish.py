@@ -165,7 +165,7 @@ class Publisher:
             self._registry.try_out(version, partial / "files", warm_up_rows(partial / "sample.npy", described))
         except TidewheelError as error:
             shutil.rmtree(partial, ignore_errors=True)
-            raise _RefusedError(described, error) from error
+            raise _RefusedError(described, _named(version, error)) from error
         write_atomically(partial / "version.json", described)
         with self._alone():
             if anew or self._described(version.id) is None:  # else another was faster, and workers may be reading
@@ -233,6 +233,12 @@ class _RefusedError(Exception):
         super().__init__(str(error))
         self.described = described
         self.error = error
+
+
+def _named(version: ModelVersion, error: TidewheelError) -> TidewheelError:
+    """The error with the version's name in it, and without the place that it was tried in, which is gone."""
+    said = f"Version {version.number} of {version.model!r} was tried and cannot be served. {error.message}"
+    return type(error)(said, fix=error.fix)
 
 
 def _standby(connection: Connection, route: Route) -> list[str]:
