@@ -150,3 +150,9 @@ def test_a_page_token_is_handed_back_as_it_was() -> None:
 def test_a_token_of_another_make_is_refused(token: str) -> None:
     with pytest.raises(InvalidInput, match="Invalid page token"):
         page_offset(token)
+
+
+def test_a_number_of_thousands_of_digits_is_refused():
+    for filter_ in ("attributes.start_time > " + "9" * 5000, "metrics.auc < 0." + "1" * 5000):
+        with pytest.raises(InvalidInput, match=r"has 500\d digits"):
+            parse_filter(filter_, WORDS)

@@ -4,7 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from tidewheel.base.clock import SystemClock
 from tidewheel.base.errors import Conflict, InvalidInput, NotFound, Taken
+from tidewheel.storage.backends.local_blobs import LocalBlobs
+from tidewheel.tracking import Artifacts, LoggedModels, Views
 
 
 def test_the_default_experiment_is_there_from_the_first_look(experiments):
@@ -80,3 +83,38 @@ def test_what_was_deleted_long_ago_is_purged_with_all_that_it_kept(experiments, 
         tracking.run(gone.id)
     assert tracking.run(kept.id).id == kept.id
     assert experiments.create("trees").name == "trees"
+
+
+def test_the_default_experiment_can_be_renamed_and_another_can_have_its_name(experiments, tracking):
+    experiments.rename(experiments.experiment("0").id, "first")
+    with pytest.raises(NotFound):
+        experiments.by_name("Default")
+    made = tracking.start_run().experiment_id
+    assert made != "0"
+    assert experiments.by_name("Default").id == made
+    assert experiments.experiment("0").name == "first"
+
+
+def test_what_a_purged_experiment_held_is_not_found_in_another_that_gets_its_number(
+    experiments, tracking, metadata, tmp_path
+):
+    models, views = LoggedModels(metadata, SystemClock()), Views(metadata, SystemClock())
+    artifacts = Artifacts(metadata, LocalBlobs(tmp_path / "blobs"), SystemClock())
+    gone = experiments.create("gone").id
+    model = models.create(gone, "tree")
+    artifacts.put(f"{gone}/models/{model.id}/artifacts/MLmodel", b"flavors: {}")
+    views.save(gone, "mine")
+    experiments.delete(gone)
+    assert tracking.purge(timedelta(microseconds=1)).artifacts == 1
+    fresh = experiments.create("fresh").id
+    assert models.search([fresh]).models == ()
+    assert not views.views(fresh)
+    with pytest.raises(NotFound):
+        models.model(model.id)
+
+
+def test_an_address_that_is_none_hinders_no_purge(experiments, tracking):
+    made = experiments.create("odd", "http://[odd")
+    tracking.start_run(experiment_id=made.id)
+    experiments.delete(made.id)
+    assert tracking.purge(timedelta(microseconds=1)).runs == 1

@@ -16,6 +16,7 @@ _SYMBOL = re.compile(r"[<>=!~]+")
 _WORD = re.compile(r"\w+")
 _TEXT = re.compile(r"""'((?:[^']|'')*)'|"((?:[^"]|"")*)\"""")
 _NUMBER = re.compile(r"-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?![\w.])")
+_MOST_DIGITS = 400  # Python refuses to read thousands, and no number that is kept has more
 _BLANK = re.compile(r"\s*")
 _CLAUSE = re.compile(r"""'[^']*'|"[^"]*"|\S+""")
 
@@ -156,6 +157,8 @@ class Reader:
         if number is None:
             noun = "metric" if kind == "metric" else f"numeric attribute: {key}"
             raise InvalidInput(f"Expected numeric value type for {noun}. Found {self._peek()}.", fix="Write a number.")
+        if len(number) > _MOST_DIGITS:
+            raise InvalidInput(f"The number {number[:20]}… has {len(number)} digits.", fix="Write a shorter one.")
         whole = kind != "metric" and number.lstrip("-").isdigit()
         return int(number) if whole else float(number)
 

@@ -25,7 +25,10 @@ def path_of(uri: str) -> str | None:
     >>> path_of("s3://bucket/run_7") is None
     True
     """
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:  # no address at all, as http://[
+        return None
     if parts.scheme == SCHEME:
         return parts.path.strip("/")
     if parts.scheme in ("http", "https") and PROXY in parts.path:

@@ -64,8 +64,9 @@ class Experiments:
         """The experiment of a name."""
         with self._metadata.read() as connection:
             found = experiment_store.find_experiment(connection, name=name)
-        if found is None and name == DEFAULT_EXPERIMENT:
-            return self._default()
+        if found is None and name == DEFAULT_EXPERIMENT:  # not made yet, or called otherwise now
+            found = self.experiment(DEFAULT_EXPERIMENT_ID)
+            found = found if found.name == name else None
         if found is None:
             raise NotFound(f"Could not find experiment with name '{name[:200]}'.", fix=_LIST)
         return found
@@ -198,8 +199,8 @@ def make_experiment(
     change: Change, now_us: int, name: str, location: str | None = None, tags: Mapping[str, str] | None = None
 ) -> Experiment:
     """Write a new experiment down, whose name is free."""
-    default = name == DEFAULT_EXPERIMENT
-    id_ = DEFAULT_EXPERIMENT_ID if default else experiment_store.next_experiment_id(change.connection)
+    taken = name != DEFAULT_EXPERIMENT or experiment_store.find_experiment(change.connection, id_=DEFAULT_EXPERIMENT_ID)
+    id_ = experiment_store.next_experiment_id(change.connection) if taken else DEFAULT_EXPERIMENT_ID
     experiment = Experiment(
         id=id_,
         name=name,

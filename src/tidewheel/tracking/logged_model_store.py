@@ -20,6 +20,7 @@ from sqlalchemy import (
     Row,
     Table,
     Text,
+    bindparam,
     delete,
     select,
     update,
@@ -28,10 +29,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from tidewheel.base.units import from_us, to_us
 from tidewheel.storage import schema
+from tidewheel.storage.prepared import Among, Prepared
 from tidewheel.tracking.logged_model_records import LoggedModel, LoggedModelStatus, ModelMetric, RunModel
 from tidewheel.tracking.records import LifecycleStage
 
 Role = Literal["input", "output"]
+_PAGE = 1000
 
 models = Table(
     "tracking_logged_models",
@@ -84,6 +87,11 @@ run_models = Table(
     Column("role", Text, primary_key=True),
     Column("model_id", Text, primary_key=True),
     Column("step", BigInteger, primary_key=True, autoincrement=False),
+)
+_OF_RUNS = Prepared(
+    select(run_models.c.run_id, run_models.c.model_id, run_models.c.step)
+    .where(Among(run_models.c.run_id, "ids"), run_models.c.role == bindparam("as_role"))
+    .order_by(run_models.c.step, run_models.c.model_id)
 )
 
 
@@ -204,14 +212,9 @@ def link_models(connection: Connection, run_id: str, role: Role, linked: Sequenc
 
 def models_of_runs(connection: Connection, run_ids: Sequence[str], role: Role) -> dict[str, list[RunModel]]:
     """The models that runs used or made, by run."""
-    query = (
-        select(run_models)
-        .where(run_models.c.run_id.in_(run_ids), run_models.c.role == role)
-        .order_by(run_models.c.step, run_models.c.model_id)
-    )
     found: dict[str, list[RunModel]] = {}
-    for row in connection.execute(query):
-        found.setdefault(row.run_id, []).append(RunModel(row.model_id, row.step))
+    for run_id, model_id, step in _OF_RUNS.all(connection, ids=run_ids, as_role=role):
+        found.setdefault(run_id, []).append(RunModel(model_id, step))
     return found
 
 
@@ -219,6 +222,19 @@ def purge_runs(connection: Connection, run_ids: Sequence[str]) -> None:
     """Forget what runs measured of models and which they used or made; part of deleting runs for good."""
     connection.execute(delete(metrics).where(metrics.c.run_id.in_(run_ids)))
     connection.execute(delete(run_models).where(run_models.c.run_id.in_(run_ids)))
+
+
+def purge_experiments(connection: Connection, experiment_ids: Sequence[str]) -> list[str]:
+    """Forget the models of experiments, deleted or not; where their files are."""
+    gone = connection.execute(
+        select(models.c.id, models.c.artifact_location).where(models.c.experiment_id.in_(experiment_ids))
+    ).all()
+    for start in range(0, len(gone), _PAGE):
+        page = [row.id for row in gone[start : start + _PAGE]]
+        for table in (params, tags, metrics, run_models):
+            connection.execute(delete(table).where(table.c.model_id.in_(page)))
+        connection.execute(delete(models).where(models.c.id.in_(page)))
+    return [row.artifact_location for row in gone]
 
 
 def _dialect(connection: Connection) -> Any:

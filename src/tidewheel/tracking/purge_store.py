@@ -11,13 +11,14 @@ from tidewheel.tracking import artifact_store, logged_model_store, metric_store,
 from tidewheel.tracking.artifact_uris import path_of
 from tidewheel.tracking.dataset_store import datasets, purge_datasets
 from tidewheel.tracking.experiment_store import experiment_tags, experiments
+from tidewheel.tracking.view_store import views
 
 _PAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """What is to be purged, by id, and the addresses of the runs' artifacts."""
+    """What is to be purged, by id."""
 
     experiment_ids: list[str]
     run_ids: list[str]
@@ -42,7 +43,9 @@ def purge(connection: Connection, gone: Gone) -> int:
         purge_datasets(connection, page)
         logged_model_store.purge_runs(connection, page)
         store.purge_runs(connection, page)
-    connection.execute(delete(datasets).where(datasets.c.experiment_id.in_(gone.experiment_ids)))
+    artifacts += _delete_below(connection, logged_model_store.purge_experiments(connection, gone.experiment_ids))
+    for table in (datasets, views):
+        connection.execute(delete(table).where(table.c.experiment_id.in_(gone.experiment_ids)))
     connection.execute(delete(experiment_tags).where(experiment_tags.c.experiment_id.in_(gone.experiment_ids)))
     connection.execute(delete(experiments).where(experiments.c.id.in_(gone.experiment_ids)))
     return artifacts
@@ -50,5 +53,9 @@ def purge(connection: Connection, gone: Gone) -> int:
 
 def _purge_artifacts(connection: Connection, run_ids: Sequence[str]) -> int:
     addresses = connection.execute(select(store.runs.c.artifact_uri).where(store.runs.c.id.in_(run_ids))).scalars()
+    return _delete_below(connection, list(addresses))
+
+
+def _delete_below(connection: Connection, addresses: Sequence[str]) -> int:
     roots = [path for path in map(path_of, addresses) if path]
     return sum(len(artifact_store.delete_artifacts(connection, root)) for root in roots)

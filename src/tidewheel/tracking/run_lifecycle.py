@@ -153,7 +153,8 @@ class RunLifecycle:
     def purge(self, older_than: str | timedelta = "30d") -> Purged:
         """Delete for good what was deleted longer than `older_than` ago: runs, experiments with theirs, artifacts.
 
-        The journal keeps that they were there; their files' bytes go with the next sweep of the blobs.
+        The journal keeps that they were there. Their artifacts are no longer found; the bytes stay among the blobs,
+        where other artifacts and registered versions may share them.
         """
         before_us = self._clock.now_us() - round(parse_duration(older_than).total_seconds() * 1_000_000)
         with self._metadata.change() as change:
