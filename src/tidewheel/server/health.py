@@ -1,5 +1,7 @@
 """`/health/live`, `/health/ready` and `/metrics` of the control plane. Health asks for no token; metrics, which name
 loops and endpoints, ask for one as any reading does.
+
+`/health` and `/version` are MLflow's: its clients and its users' probes ask for them at the root.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from tidewheel.base.errors import TidewheelError
 from tidewheel.server.answers import answer, refusal
 from tidewheel.server.guard import caller_of
 from tidewheel.server.metrics import exposition
+from tidewheel.server.mlflow.about import SPOKEN_VERSION
 from tidewheel.storage import journal
 
 router = APIRouter(tags=["health"])
@@ -32,6 +35,16 @@ def ready(request: Request) -> Response:
     except TidewheelError as error:
         return refusal(error)
     return answer({"status": "ready", "metadata_ms": round((time.perf_counter() - began) * 1000, 2)})
+
+
+@router.get("/health", summary="MLflow's probe.", response_class=Response)
+def health() -> Response:
+    return Response("OK", media_type="text/plain")
+
+
+@router.get("/version", summary="The MLflow version whose protocol is spoken.", response_class=Response)
+def version() -> Response:
+    return Response(SPOKEN_VERSION, media_type="text/plain")
 
 
 @router.get("/metrics", summary="Prometheus text.", response_class=Response)

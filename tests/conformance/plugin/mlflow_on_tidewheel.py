@@ -1,82 +1,30 @@
 """A pytest plugin for MLflow's tests: where they start MLflow's server, a Tidewheel server starts on a fresh home.
 
-Loaded by `tests.conformance.mlflow` into the process that runs MLflow's tests; knows nothing of Tidewheel but its
-command line. One server is always starting ahead, so that a test does not wait for its own.
+Loaded by `tests.conformance.mlflow` into the process that runs MLflow's tests. MLflow's tests give a server and the
+code under test one and the same SQLite file; so the tracking address of a test is that of its Tidewheel server.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
 import sys
-import tempfile
-import time
-import tomllib
-import urllib.request
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from fnmatch import fnmatchcase
-from pathlib import Path
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pytest
+from tidewheel_exclusions import Exclusions
+from tidewheel_servers import Server, Servers
 
-_EXCLUSIONS = Path(__file__).parent.parent / "exclusions.toml"
-_DEADLINE_S = 60.0
-_TIDEWHEEL = os.environ["TIDEWHEEL_SOURCE"]
+# Files whose tests use MLflow's own SQLite file without a server: a Tidewheel server takes its place.
+_WITHOUT_SERVER = ("tests/tracking/test_tracking.py", "tests/tracking/test_client.py", "tests/tracking/fluent/")
+_MOCKS = {"mock_store", "mock_registry_store", "mock_databricks_tracking_store"}
+_MOCKED = "A mock stands in for the store: no server is asked."
 
-
-class Server:
-    """A Tidewheel server of one test."""
-
-    def __init__(self) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="tidewheel-conformance-"))
-        with socket.socket() as bound:
-            bound.bind(("127.0.0.1", 0))
-            port = bound.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
-        kept = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "TIDEWHEEL_HOME"}}
-        command = [sys.executable, "-m", "tidewheel.server", "--home", str(self.home), "--port", str(port)]
-        self.process = subprocess.Popen(command, env=kept | {"PYTHONPATH": _TIDEWHEEL}, cwd=self.home)
-
-    def wait(self) -> Server:
-        """Wait for the first answer."""
-        deadline = time.monotonic() + _DEADLINE_S
-        while time.monotonic() < deadline and self.process.poll() is None:
-            try:
-                with urllib.request.urlopen(f"{self.url}/health/ready", timeout=5):
-                    return self
-            except OSError:
-                time.sleep(0.02)
-        raise RuntimeError("The Tidewheel server did not come up.")
-
-    def stop(self) -> None:
-        """End it, and forget its home."""
-        self.process.terminate()
-        self.process.wait(_DEADLINE_S)
-        shutil.rmtree(self.home, ignore_errors=True)
-
-
-class Servers:
-    """Hands out servers, and keeps one starting ahead."""
-
-    def __init__(self) -> None:
-        self._starter = ThreadPoolExecutor(1)
-        self._next: Future[Server] = self._starter.submit(lambda: Server().wait())
-
-    def take(self) -> Server:
-        """A server that answers."""
-        ready = self._next
-        self._next = self._starter.submit(lambda: Server().wait())
-        return ready.result()
-
-    def close(self) -> None:
-        """End the one that waits."""
-        self._next.result().stop()
-        self._starter.shutdown()
+_exclusions = Exclusions()
+_ended: dict[str, Counter[str]] = {}
+_kept: list[Servers] = []
+_running: list[pytest.Item] = []
 
 
 class TidewheelThread:
@@ -86,22 +34,46 @@ class TidewheelThread:
         self._server: Server | None = None
 
     def __enter__(self) -> str:
+        import mlflow
+
         self._server = _servers().take()
+        mlflow.set_tracking_uri(self._server.url)
         return self._server.url
 
     def __exit__(self, *_raised: Any) -> None:
         if self._server is not None:
-            self._server.stop()
+            self._server.kill()
 
 
 @contextmanager
 def tidewheel_server(*_given: Any, **_more: Any) -> Iterator[str]:
-    """Stands in for the tests' `_init_server(...)`."""
+    """Stands in for the tests' functions that start a server for a while."""
     with TidewheelThread() as url:
         yield url
 
 
-_kept: list[Servers] = []
+def launch(_host: str, port: int, *_given: Any) -> Server:
+    """Stands in for `_launch_server(host, port, ...)`."""
+    return _servers().at(port)
+
+
+def _tracking_address(given: Callable[[str], AbstractContextManager[None]]) -> Callable[[str], Any]:
+    """Stands in for `_use_tracking_uri(uri)` of the fixture that every test has."""
+
+    @contextmanager
+    def used(uri: str) -> Iterator[None]:
+        if not _running[-1].nodeid.startswith(_WITHOUT_SERVER):
+            with given(uri):
+                yield
+            return
+        with tidewheel_server() as url, given(url):
+            yield
+
+    return used
+
+
+def _reason(item: pytest.Item) -> str | None:
+    return _MOCKED if _MOCKS & set(getattr(item, "fixturenames", ())) else _exclusions.reason(item.nodeid)
 
 
 def _servers() -> Servers:
@@ -110,6 +82,7 @@ def _servers() -> Servers:
     return _kept[0]
 
 
+@pytest.hookimpl(trylast=True)  # pytest's own plugins must be set up to say what goes wrong here
 def pytest_configure(config: pytest.Config) -> None:
     """Put the stand-ins where the tests will import them from."""
     import sqlalchemy.pool
@@ -132,9 +105,47 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what `exclusions.toml` lists; the report counts it as deselected."""
-    rules = tomllib.loads(_EXCLUSIONS.read_text())["exclude"]
-    patterns = [pattern for rule in rules for pattern in rule["tests"]]
-    left_out = [item for item in items if any(fnmatchcase(item.nodeid, f"*{pattern}") for pattern in patterns)]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in set(left_out)]
+    """Put the stand-ins that lie in the tests' own files; leave out what `exclusions.toml` lists."""
+    conftest = sys.modules["tests.conftest"]
+    conftest._use_tracking_uri = _tracking_address(conftest._use_tracking_uri)
+    for module, name, stand_in in (
+        ("tests.webhooks.test_e2e", "_run_mlflow_server", tidewheel_server),
+        ("tests.tracking.test_mlflow_artifacts", "_launch_server", launch),
+    ):
+        if module in sys.modules:
+            setattr(sys.modules[module], name, stand_in)
+    kept: list[pytest.Item] = []
+    for item in items:
+        reason = _reason(item)
+        if reason is None:
+            kept.append(item)
+        else:
+            _exclusions.counted[reason] += 1
+            _count(item.nodeid, "excluded")
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Know which test the fixtures are for."""
+    _running[:] = [item]
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Count how a test ended."""
+    if report.when == "call" or report.outcome != "passed":
+        _count(report.nodeid, report.outcome)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """How each file ended, and what was left out for which reason."""
+    terminalreporter.section("MLflow's tests against Tidewheel")
+    for file, ends in sorted(_ended.items()):
+        terminalreporter.line(f"{file}: " + ", ".join(f"{count} {end}" for end, count in sorted(ends.items())))
+    for reason, count in _exclusions.counted.most_common():
+        terminalreporter.line(f"{count:5} excluded: {reason}")
+
+
+def _count(nodeid: str, end: str) -> None:
+    _ended.setdefault(nodeid.partition("::")[0], Counter())[end] += 1

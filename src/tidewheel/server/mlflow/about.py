@@ -9,6 +9,8 @@ from tidewheel.server.mlflow.protocol import Empty, call
 if TYPE_CHECKING:
     from tidewheel.app import Platform
 
+SPOKEN_VERSION = "3.17.2"  # the newest MLflow whose client is tested against this server
+
 
 @call("GET", "/server-info", versions=("3.0",))
 def server_info(_platform: Platform, _sent: Empty) -> dict[str, Any]:

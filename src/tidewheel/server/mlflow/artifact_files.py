@@ -24,6 +24,7 @@ _TEXT = re.compile(
     r"(txt|log|err|cfg|conf|cnf|cf|ini|properties|prop|hocon|toml|ya?ml|xml|json|js|py3?|csv|tsv|md|rst|ipynb"
     r"|MLmodel|MLproject)"
 )
+_TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)  # what a header may hold without quotes
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 
 
@@ -43,7 +44,7 @@ def content_type(path: str) -> str:
     """The type of a file by its name; what people read is plain text, as at MLflow's."""
     name = path.rpartition("/")[2]
     if _TEXT.fullmatch(name.rpartition(".")[2]):
-        return "text/plain; charset=utf-8"
+        return "text/plain"
     return mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
@@ -103,6 +104,8 @@ def _encoded(headers: dict[str, str]) -> list[tuple[bytes, bytes]]:
 
 
 def _attachment(name: str) -> str:
+    if _TOKEN.fullmatch(name):
+        return f"attachment; filename={name}"
     plain = re.sub(r"[^\w.\- ]", "_", name, flags=re.ASCII)
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 

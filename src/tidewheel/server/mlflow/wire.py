@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 _ROOTS = ("/api/2.0/mlflow", "/ajax-api/2.0/mlflow", "/api/3.0/mlflow", "/ajax-api/3.0/mlflow")
 _GRAPHQL = "/graphql"
-_BARE = {_GRAPHQL, "/get-artifact", "/model-versions/get-artifact"}
+_SPANS = "/v1/traces"
+_BARE = {_GRAPHQL, _SPANS, "/get-artifact", "/model-versions/get-artifact"}
 
 
 class MLflowWire:
@@ -43,6 +44,10 @@ class MLflowWire:
             import_module(f"{mlflow.__name__}.{module.name}")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(
+            "//"
+        ):  # an address joined to one that ends with a slash
+            scope = {**scope, "path": "/" + scope["path"].lstrip("/")}
         if scope["type"] != "http" or not _is_ours(scope["path"]):
             await self._app(scope, receive, send)
             return
@@ -92,7 +97,7 @@ def _is_ours(path: str) -> bool:
 
 def _not_found(method: str, path: str) -> MLflowError:
     below = path.partition("/mlflow")[2]
-    left_out = unsupported("gateway" if path.startswith("/gateway") else below)
+    left_out = unsupported("traces" if path == _SPANS else below)
     if left_out is not None:
         return left_out
     if path == _GRAPHQL:
