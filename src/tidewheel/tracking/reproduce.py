@@ -15,8 +15,11 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from tidewheel.base.errors import InvalidInput, NotFound, Unavailable
 from tidewheel.tracking.capture.source_code import git
@@ -161,8 +164,8 @@ def _environment(plan: Plan, folder: Path) -> Path:
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     python = folder / "bin" / "python"
     asked = folder / "requirements.txt"
-    local = {"pip", "setuptools", "wheel"}
-    asked.write_text("".join(f"{n}=={v}\n" for n, v in plan.packages.items() if n not in local))
+    there = {"pip", "setuptools", "wheel"}
+    asked.write_text("".join(f"{_requirement(n, v)}\n" for n, v in plan.packages.items() if n not in there))
     installed = subprocess.run(
         [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r", asked],
         capture_output=True,
@@ -175,6 +178,16 @@ def _environment(plan: Plan, folder: Path) -> Path:
             fix="Use --env current to run with the packages that are here.",
         )
     return python
+
+
+def _requirement(name: str, version: str) -> str:
+    """A package as pip is asked for it; one that is installed here from a folder, in this version, comes from there."""
+    try:
+        here = metadata.distribution(name)
+        folder: str = msgspec.json.decode(here.read_text("direct_url.json") or "{}").get("url", "")
+    except (metadata.PackageNotFoundError, msgspec.DecodeError):
+        folder = ""
+    return f"{name} @ {folder}" if folder.startswith("file:") and here.version == version else f"{name}=={version}"
 
 
 def _execute(plan: Plan, code: Path, python: Path, server: Mapping[str, str]) -> None:
