@@ -3,8 +3,8 @@
     python dump_store.py TRACKING_URI OUT.json [--predict]
 
 Two dumps of the same things are equal, but for what an import may change: ids of experiments (named instead), places
-of artifacts, instants of change in the registry, and the tags whose names begin with `tidewheel.`. `--predict` asks the
-models too.
+of artifacts, instants of change in the registry, no text or an empty one, and the tags whose names begin with
+`tidewheel.`. `--predict` asks the models too.
 """
 
 from __future__ import annotations
@@ -84,9 +84,9 @@ def of_logged_model(client: MlflowClient, model: LoggedModel, names: dict[str, s
     return {
         "experiment": names[model.experiment_id],
         "name": model.name,
-        "type": model.model_type,
+        "type": model.model_type or "",
         "status": str(model.status),
-        "message": model.status_message,
+        "message": model.status_message or "",
         "run": model.source_run_id,
         "created": model.creation_timestamp,
         "tags": own(model.tags),
@@ -105,12 +105,12 @@ def of_model(client: MlflowClient, model: RegisteredModel) -> dict[str, Any]:
         "tags": own(model.tags),
         "created": model.creation_timestamp,
         "aliases": {alias: str(version) for alias, version in full.aliases.items()},
-        "versions": {str(version.version): of_version(version) for version in versions},
+        "versions": {str(v.version): of_version(client.get_model_version(v.name, v.version)) for v in versions},
     }
 
 
 def of_version(version: ModelVersion) -> dict[str, Any]:
-    """A version with the digests of its files."""
+    """A version with the digests of its files; not as searched for, which leaves out its aliases."""
     uri = f"models:/{version.name}/{version.version}"
     return {
         "description": version.description or "",

@@ -31,12 +31,13 @@ class Places:
 
     source: Source
     roots: tuple[Path, ...]
+    given: bool = False  # whether the source's owner named the roots, so that what is not in them is nowhere
 
     @classmethod
     def of(cls, source: Source, given: Path | None) -> Places:
         """The places for a source; `given` is what its owner says."""
         if given is not None:
-            return cls(source, (given.absolute(),))
+            return cls(source, (given.absolute(),), given=True)
         path = source.address.path
         if path is None:
             return cls(source, ())
@@ -84,7 +85,7 @@ class Places:
         """Whether the folder in which such things lie is there, so that what is not in it never was."""
         if not proxied and above.parts not in ((), ("/",)) and any(each.is_dir() for each in self._meant(above)):
             return True
-        return any(root.is_dir() and root.name in ("mlartifacts", "mlruns") for root in self.roots)
+        return any(root.is_dir() and (self.given or root.name in ("mlartifacts", "mlruns")) for root in self.roots)
 
     def _repository(self, uri: str) -> Any | Gone:
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
