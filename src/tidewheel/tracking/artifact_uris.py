@@ -30,9 +30,9 @@ def path_of(uri: str) -> str | None:
     except ValueError:  # no address at all, as http://[
         return None
     if parts.scheme == SCHEME:
-        return parts.path.strip("/")
+        return join_path(*parts.path.split("/"))
     if parts.scheme in ("http", "https") and PROXY in parts.path:
-        return parts.path.partition(PROXY)[2].strip("/")
+        return join_path(*parts.path.partition(PROXY)[2].split("/"))
     return None
 
 
