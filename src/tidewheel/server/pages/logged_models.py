@@ -5,7 +5,7 @@ A logged model is MLflow 3's: with params, tags, metrics and files of its own, b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from tidewheel.base.errors import NotFound
@@ -63,15 +63,17 @@ def logged_model_view(platform: Platform, model_id: str) -> LoggedModelView:
     """One logged model with all that is known of it."""
     model = platform.logged_models.model(model_id, deleted=True)
     here = model.artifact_location.startswith(PROXY)
-    files = platform.artifacts.below(file_of(model, "")) if here else []
+    root = file_of(model, "")
+    kept = platform.artifacts.below(root) if here else []
+    files = [replace(file, path=file.path[len(root) + 1 :]) for file in kept[:_FILES]]
     return LoggedModelView(
         model=model,
         experiment=platform.experiments.experiment(model.experiment_id).name,
         run=_run(platform, model.source_run_id),
         params=tuple(sorted(model.params.items())),
         tags=tuple(sorted((key, text) for key, text in model.tags.items() if not key.startswith(_HIDDEN))),
-        files=tuple(files[:_FILES]),
-        more=max(0, len(files) - _FILES),
+        files=tuple(files),
+        more=max(0, len(kept) - _FILES),
         elsewhere="" if here else model.artifact_location,
         versions=_versions(platform, model),
     )
