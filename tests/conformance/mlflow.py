@@ -16,6 +16,11 @@ FILES = (
     "tests/tracking/test_rest_tracking.py",
     "tests/tracking/test_model_registry.py",
     "tests/tracking/test_client_webhooks.py",
+    "tests/webhooks/test_e2e.py",
+    "tests/tracking/test_mlflow_artifacts.py",
+    "tests/tracking/test_tracking.py",
+    "tests/tracking/test_client.py",
+    "tests/tracking/fluent/test_fluent.py",
 )
 
 

@@ -139,7 +139,7 @@ def _unwritten(connection: Connection, run_id: str, values: Mapping[str, str]) -
     for key, value in values.items():
         if written.get(key, value) != value:
             raise Conflict(
-                f"Changing param values is not allowed. The param {key!r} of the run {run_id} is {written[key]!r} "
+                f"Changing param values is not allowed. Param with key={key!r} of the run {run_id} is {written[key]!r} "
                 f"already, and cannot become {value!r}.",
                 fix="Params are written once; use a tag for what changes, or another run.",
             )

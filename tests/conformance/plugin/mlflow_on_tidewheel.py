@@ -57,6 +57,14 @@ def launch(_host: str, port: int, *_given: Any) -> Server:
     return _servers().at(port)
 
 
+def local_folder(uri: str) -> str:
+    """Stands in for `local_file_uri_to_path(uri)`: a copy of what is kept at the address of a run's artifacts."""
+    import mlflow
+
+    path: str = mlflow.artifacts.download_artifacts(uri)
+    return path
+
+
 def _tracking_address(given: Callable[[str], AbstractContextManager[None]]) -> Callable[[str], Any]:
     """Stands in for `_use_tracking_uri(uri)` of the fixture that every test has."""
 
@@ -111,6 +119,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for module, name, stand_in in (
         ("tests.webhooks.test_e2e", "_run_mlflow_server", tidewheel_server),
         ("tests.tracking.test_mlflow_artifacts", "_launch_server", launch),
+        ("tests.tracking.test_tracking", "local_file_uri_to_path", local_folder),
     ):
         if module in sys.modules:
             setattr(sys.modules[module], name, stand_in)
