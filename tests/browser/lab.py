@@ -10,8 +10,10 @@ from tests.server.install import register
 
 from tidewheel.app import Platform
 from tidewheel.base.units import from_us
-from tidewheel.tracking import MetricPoint, metric_store
+from tidewheel.tracking import DatasetInput, MetricPoint, ModelMetric, metric_store
+from tidewheel.tracking.logged_model_records import RunModel
 
+MODEL = "m-0123456789abcdef0123456789abcdef"
 START_US = 1_764_000_000_000_000
 
 
@@ -26,7 +28,8 @@ class Lab:
 
 
 def furnish(platform: Platform, folder: Path) -> tuple[tuple[str, ...], str]:
-    """Three runs that differ, the last of which goes on; files of the first; a model made of it."""
+    """Three runs that differ, the last of which goes on; files, a dataset and a logged model of the first;
+    a model made of it."""
     ids = []
     for i, (depth, loss) in enumerate((("4", 0.61), ("6", 0.48), ("8", 0.55))):
         run = platform.tracking.start_run("surge", f"tuned-{i}", {"team": "maps"}, ["commit:rides@4"])
@@ -48,9 +51,35 @@ def furnish(platform: Platform, folder: Path) -> tuple[tuple[str, ...], str]:
     }
     for path, data in kept.items():
         platform.tracking.log_artifact(ids[0], data, path)
+    _log_model(platform, ids[0], ids[2])
     version = register(platform, folder / "model")
     platform.registry.promote(version.id)
     return tuple(ids), platform.tracking.run(ids[0]).experiment_id
+
+
+def _log_model(platform: Platform, made_by: str, used_by: str) -> None:
+    """A model that one run made of a dataset and measured, that another used, and that was registered."""
+    rides = DatasetInput(
+        "rides",
+        "9f31c2",
+        "http",
+        '{"url": "https://data.example/rides.parquet"}',
+        tags={"mlflow.data.context": "training"},
+    )
+    platform.tracking.log_datasets(made_by, [rides])
+    models, home = platform.logged_models, platform.tracking.run(made_by).experiment_id
+    made = models.create(home, "acceptance", made_by, {"depth": "4"}, {"team": "maps"}, model_id=MODEL)
+    at = from_us(START_US)
+    auc = ModelMetric(
+        key="val/auc", value=0.86, step=3, at=at, run_id=made_by, dataset_name="rides", dataset_digest="9f31c2"
+    )
+    models.log_metrics({MODEL: [auc]})
+    root = made.artifact_location.removeprefix("mlflow-artifacts:/")
+    platform.artifacts.put(f"{root}/MLmodel", b"flavors:\n  python_function:\n    loader_module: acceptance\n")
+    models.finalize(MODEL)
+    models.log_outputs(made_by, [RunModel(MODEL, 3)])
+    models.log_inputs(used_by, [MODEL])
+    platform.registry.register_source("acceptance", f"models:/{MODEL}", run_id=made_by, model_id=MODEL)
 
 
 def add_long_series(platform: Platform, run_id: str, count: int) -> None:

@@ -10,29 +10,13 @@ import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
-from tests.browser.lab import Lab, add_long_series
+from tests.browser.lab import MODEL, Lab, add_long_series
+from tests.browser.pages import pages
 
 from tidewheel.tracking import MetricPoint
 
 pytestmark = pytest.mark.browser
 Look = Callable[..., Page]
-
-
-def pages(lab: Lab) -> dict[str, str]:
-    """One address of every page."""
-    return {
-        "experiments": "/experiments",
-        "runs": f"/experiments/{lab.experiment_id}",
-        "run": f"/runs/{lab.runs[0]}",
-        "compare": f"/compare?runs={','.join(lab.runs)}",
-        "artifacts": f"/runs/{lab.runs[0]}/artifacts?path=waits.csv",
-        "models": "/models",
-        "model": "/models/surge",
-        "version": "/models/surge/1",
-    }
-
-
-NAMES = ("experiments", "runs", "run", "compare", "artifacts", "models", "model", "version")
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
@@ -69,6 +53,7 @@ def test_all_pages_can_be_read_without_javascript(look: Look, lab: Lab) -> None:
         "run": "0.61",
         "compare": "depth",
         "artifacts": "7.25",
+        "logged model": "MLmodel",
         "models": "@champion",
         "model": "Version 1",
         "version": "requests_15m",
@@ -215,6 +200,42 @@ def test_a_table_of_ten_thousand_runs_is_instant(look: Look, lab: Lab) -> None:
     expect(page.get_by_role("link", name="Previous")).to_have_count(0)
 
 
+def test_a_run_tells_its_datasets_and_leads_to_the_models_it_logged(look: Look, lab: Lab) -> None:
+    page = look(f"/runs/{lab.runs[0]}")
+    expect(page.get_by_role("row", name="rides")).to_contain_text("training")
+    expect(page.get_by_role("row", name="rides")).to_contain_text("https://data.example/rides.parquet")
+    logged = page.locator("section", has=page.get_by_role("heading", name="Logged models"))
+    expect(logged).to_contain_text("made at step 3")
+    expect(logged.get_by_role("link", name="acceptance version 1")).to_be_visible()
+    logged.get_by_role("link", name="acceptance", exact=True).click()
+    expect(page.get_by_role("row", name="val/auc")).to_contain_text("0.86")
+    expect(page.get_by_role("row", name="val/auc")).to_contain_text("rides")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="MLmodel").click()
+    assert download.value.suggested_filename == "MLmodel"
+    page.get_by_role("link", name="acceptance version 1").click()
+    expect(page.get_by_role("heading", name="Version 1")).to_be_visible()
+    page.goto(f"{lab.address}/runs/{lab.runs[2]}")
+    expect(page.locator("section", has=page.get_by_role("heading", name="Logged models"))).to_contain_text("used")
+
+
+def test_the_table_tells_how_many_runs_match_and_how_many_go_on(look: Look, lab: Lab) -> None:
+    page = look(f"/experiments/{lab.experiment_id}?filter=metrics.`val/loss` < 0.6")
+    expect(page.locator(".matching")).to_have_text("2 match")
+    expect(page.locator("#standing")).to_contain_text("1 running")
+    lab.platform.tracking.end_run(lab.runs[2])
+    expect(page.locator("#standing")).not_to_contain_text("running")
+    expect(page.locator("tbody .running")).to_have_count(1)  # the rows stay as they were read
+
+
+def test_the_standing_of_an_experiment_is_not_sent_again_while_nothing_moved(lab: Lab) -> None:
+    address = f"{lab.address}/experiments/{lab.experiment_id}/standing"
+    headers = {"If-None-Match": httpx.get(address).headers["ETag"]}
+    assert httpx.get(address, headers=headers).status_code == 304
+    lab.platform.tracking.end_run(lab.runs[2])
+    assert httpx.get(address, headers=headers).status_code == 200
+
+
 def test_artifacts_are_browsed_by_level_and_looked_into_without_running_them(look: Look, lab: Lab) -> None:
     page = look(f"/runs/{lab.runs[0]}/artifacts")
     page.get_by_role("link", name="notes/").click()
@@ -240,13 +261,21 @@ def test_a_model_leads_to_its_versions_and_their_story(look: Look, lab: Lab) -> 
 
 
 @pytest.mark.parametrize(
-    "link", ["experiments/{experiment}/runs/{run}", "experiments/{experiment}", "models/surge/versions/1"]
+    "link",
+    [
+        "experiments/{experiment}/runs/{run}",
+        "experiments/{experiment}",
+        "experiments/{experiment}/models/{model}",
+        "models/surge/versions/1",
+    ],
 )
 def test_links_that_mlflow_prints_lead_to_our_pages(look: Look, lab: Lab, link: str) -> None:
-    told = link.format(experiment=lab.experiment_id, run=lab.runs[0])
+    told = link.format(experiment=lab.experiment_id, run=lab.runs[0], model=MODEL)
     page = look(f"/#/{told}", quiet=False)
     page.wait_for_url(
-        re.compile(rf"{lab.address}/(runs/{lab.runs[0]}|experiments/{lab.experiment_id}|models/surge/1)$")
+        re.compile(
+            rf"{lab.address}/(runs/{lab.runs[0]}|experiments/{lab.experiment_id}|logged-models/{MODEL}|models/surge/1)$"
+        )
     )
 
 
