@@ -19,6 +19,7 @@ from sqlalchemy import (
     Row,
     Table,
     Text,
+    bindparam,
     delete,
     func,
     select,
@@ -29,6 +30,7 @@ from tidewheel.base.units import from_us, to_us
 from tidewheel.registry import alias_store, tag_store
 from tidewheel.registry.records import Model, ModelVersion, Signature
 from tidewheel.storage import Json, schema
+from tidewheel.storage.prepared import Prepared
 
 models = Table(
     "registry_models",
@@ -87,6 +89,15 @@ Index(
     postgresql_where=LISTED,
 )
 
+_HAS_MODEL = Prepared(select(models.c.name).where(models.c.name == bindparam("model")))
+_COUNT_ON = Prepared(
+    update(models)
+    .where(models.c.name == bindparam("named"))
+    .values(last_number=models.c.last_number + 1, updated_at_us=bindparam("now_us"))
+)
+_LAST_NUMBER = Prepared(select(models.c.last_number).where(models.c.name == bindparam("model")))
+_ADD_VERSION = Prepared(versions.insert(), [column.name for column in versions.c if column.name != "deleted_at_us"])
+
 
 def add_model(connection: Connection, name: str, description: str, tags: dict[str, str], at_us: int) -> None:
     """Write a new model down, with its tags."""
@@ -97,7 +108,7 @@ def add_model(connection: Connection, name: str, description: str, tags: dict[st
 
 def has_model(connection: Connection, name: str) -> bool:
     """Whether there is a model of this name."""
-    return connection.execute(select(models.c.name).where(models.c.name == name)).first() is not None
+    return _HAS_MODEL.first(connection, model=name) is not None
 
 
 def find_model(connection: Connection, name: str) -> Model | None:
@@ -160,9 +171,8 @@ def delete_model(connection: Connection, name: str, at_us: int) -> None:
 
 def take_number(connection: Connection, model: str, at_us: int) -> int:
     """The number of a model's next version, from 1, now taken."""
-    row = {"last_number": models.c.last_number + 1, "updated_at_us": at_us}
-    connection.execute(update(models).where(models.c.name == model).values(**row))
-    return int(connection.execute(select(models.c.last_number).where(models.c.name == model)).scalar_one())
+    _COUNT_ON.run(connection, named=model, now_us=at_us)
+    return int(_LAST_NUMBER.all(connection, model=model)[0][0])
 
 
 def add_version(connection: Connection, version: ModelVersion) -> None:
@@ -170,7 +180,7 @@ def add_version(connection: Connection, version: ModelVersion) -> None:
     row = {column.name: getattr(version, column.name) for column in versions.c if column.name not in _COMPOSED}
     at_us = to_us(version.created_at)
     row.update(inputs=_input_rows(version.signature), outputs=version.signature.outputs)
-    connection.execute(versions.insert().values(**row, created_at_us=at_us, updated_at_us=at_us))
+    _ADD_VERSION.run(connection, **row, created_at_us=at_us, updated_at_us=at_us)
     tag_store.set_version_tags(connection, version.id, version.tags)
 
 

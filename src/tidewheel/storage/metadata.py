@@ -25,6 +25,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine, event
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from tidewheel.base.clock import Clock
@@ -32,13 +33,17 @@ from tidewheel.base.errors import Corrupt, InvalidInput, Unavailable
 from tidewheel.base.hashing import canonical_json
 from tidewheel.base.ids import new_id
 from tidewheel.storage import journal
+from tidewheel.storage.prepared import Prepared
 
 _BUSY_TIMEOUT_MS = 30_000
 _SETTING = "storage.metadata_url"
 _JOURNAL_LOCK = 7_600_001  # any constant: names the journal's advisory lock in PostgreSQL
-# Written once: to build a statement costs as much as to run it, and every change of state runs these.
-_HEAD = sa.select(journal.entries.c.seq, journal.entries.c.hash).order_by(journal.entries.c.seq.desc()).limit(1)
-_ADD_ENTRY = sa.insert(journal.entries)
+_HEAD = Prepared(
+    sa.select(journal.entries.c.seq, journal.entries.c.hash).order_by(journal.entries.c.seq.desc()).limit(sa.literal(1))
+)
+_ADD_ENTRY = Prepared(sa.insert(journal.entries), journal.entries.c.keys())
+_ADD_EDGE = Prepared(postgresql.insert(journal.edges).on_conflict_do_nothing(), journal.edges.c.keys())
+_LOCK_JOURNAL = Prepared(sa.select(sa.func.pg_advisory_xact_lock(sa.literal(_JOURNAL_LOCK))))
 
 
 class Change:
@@ -81,9 +86,9 @@ class Change:
             "data": json.loads(canonical_json(dict(data or {}))),  # as it will be read again, or its hash would differ
         }
         digest = journal.entry_hash(fields, prev_hash)
-        self.execute(_ADD_ENTRY, {**fields, "prev_hash": prev_hash, "hash": digest})
-        if inputs:
-            self._add_edges(inputs, subject, fields["id"])
+        _ADD_ENTRY.run(self.connection, **fields, prev_hash=prev_hash, hash=digest)
+        for source in dict.fromkeys(inputs):
+            _ADD_EDGE.run(self.connection, source=source, target=subject, entry_id=fields["id"])
         self._head = (seq + 1, digest)
         return str(fields["id"])
 
@@ -93,16 +98,8 @@ class Change:
         return self._head is not None
 
     def _read_head(self) -> tuple[int, str]:
-        row = self.execute(_HEAD).first()
-        return (row.seq, row.hash) if row else (0, journal.GENESIS)
-
-    def _add_edges(self, sources: Sequence[str], target: str, entry_id: str) -> None:
-        for source in dict.fromkeys(sources):
-            known = sa.select(journal.edges.c.source).where(
-                journal.edges.c.source == source, journal.edges.c.target == target
-            )
-            if self.execute(known).first() is None:
-                self.execute(journal.edges.insert().values(source=source, target=target, entry_id=entry_id))
+        row = _HEAD.first(self.connection)
+        return (row[0], row[1]) if row else (0, journal.GENESIS)
 
 
 class Metadata:
@@ -139,7 +136,7 @@ class Metadata:
         """
         with _explained(), journal.acting(actor=actor, cause=cause), self._writing() as connection:
             if self.engine.dialect.name == "postgresql":
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_JOURNAL_LOCK)))
+                _LOCK_JOURNAL.all(connection)
             change = Change(connection, self._clock)
             yield change
             if not change.emitted:

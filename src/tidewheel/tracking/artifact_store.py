@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Table, Text, delete, func, select, true
+from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Table, Text, bindparam, delete, func, select, true
 
 from tidewheel.base.units import from_us, to_us
 from tidewheel.storage import schema
+from tidewheel.storage.prepared import Prepared, Row
 from tidewheel.tracking.records import Artifact, FileInfo
 
 PATH = Text().with_variant(Text(collation="C"), "postgresql")
@@ -24,6 +25,13 @@ artifacts = Table(
     Column("digest", Text, nullable=False),
     Column("size_bytes", BigInteger, nullable=False),
     Column("at_us", BigInteger, nullable=False),
+)
+_EVERY = Prepared(select(artifacts).order_by(artifacts.c.path))
+_AT = Prepared(select(artifacts).where(artifacts.c.path == bindparam("exactly")))
+_BELOW = Prepared(
+    select(artifacts)
+    .where(artifacts.c.path >= bindparam("low"), artifacts.c.path < bindparam("high"))
+    .order_by(artifacts.c.path)
 )
 
 
@@ -40,8 +48,8 @@ def write_artifacts(connection: Connection, kept: Sequence[Artifact]) -> None:
 
 def find_artifact(connection: Connection, path: str) -> Artifact | None:
     """The artifact of a path, or None."""
-    row = connection.execute(select(artifacts).where(artifacts.c.path == path)).first()
-    return Artifact(row.path, row.digest, row.size_bytes, from_us(row.at_us)) if row else None
+    row = _AT.first(connection, exactly=path)
+    return _artifact(row) if row else None
 
 
 def is_file(connection: Connection, paths: Sequence[str]) -> str | None:
@@ -59,8 +67,8 @@ def is_folder(connection: Connection, path: str) -> bool:
 
 def list_below(connection: Connection, folder: str) -> list[Artifact]:
     """All artifacts below a folder, however deep, by path."""
-    query = select(artifacts).where(_below(folder)).order_by(artifacts.c.path)
-    return [Artifact(row.path, row.digest, row.size_bytes, from_us(row.at_us)) for row in connection.execute(query)]
+    rows = _BELOW.all(connection, low=f"{folder}/", high=f"{folder}0") if folder else _EVERY.all(connection)
+    return [_artifact(row) for row in rows]
 
 
 def size_below(connection: Connection, folder: str) -> tuple[int, int]:
@@ -81,6 +89,11 @@ def delete_artifacts(connection: Connection, path: str) -> list[str]:
     gone = connection.execute(select(artifacts.c.path).where(condition).order_by(artifacts.c.path)).scalars().all()
     connection.execute(delete(artifacts).where(condition))
     return list(gone)
+
+
+def _artifact(row: Row) -> Artifact:
+    path, digest, size_bytes, at_us = row
+    return Artifact(path, digest, size_bytes, from_us(at_us))
 
 
 def _children(connection: Connection, folder: str) -> Iterator[FileInfo]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from sqlalchemy import Column, Connection, Index, Integer, Table, Text, delete, 
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tidewheel.storage import Json, schema
+from tidewheel.storage.prepared import Among, Prepared
 from tidewheel.tracking.records import DatasetInput, DatasetSummary
 
 CONTEXT_TAG = "mlflow.data.context"
@@ -35,6 +37,13 @@ run_datasets = Table(
     Column("position", Integer, nullable=False),
     Column("context", Text),
     Column("tags", Json, nullable=False),
+)
+_DESCRIBED = ("name", "digest", "source_type", "source", "schema", "profile")
+_GIVEN = Prepared(
+    select(run_datasets.c.run_id, *(datasets.c[name] for name in _DESCRIBED), run_datasets.c.tags)
+    .join(datasets, datasets.c.id == run_datasets.c.dataset_id)
+    .where(Among(run_datasets.c.run_id, "ids"))
+    .order_by(run_datasets.c.run_id, run_datasets.c.position, datasets.c.name)
 )
 
 
@@ -62,17 +71,10 @@ def link_datasets(connection: Connection, experiment_id: str, run_id: str, given
 
 def datasets_of_runs(connection: Connection, run_ids: Sequence[str]) -> dict[str, tuple[DatasetInput, ...]]:
     """What runs were given, by run."""
-    query = (
-        select(run_datasets.c.run_id, run_datasets.c.tags, datasets)
-        .join(datasets, datasets.c.id == run_datasets.c.dataset_id)
-        .where(run_datasets.c.run_id.in_(run_ids))
-        .order_by(run_datasets.c.run_id, run_datasets.c.position, datasets.c.name)
-    )
     found: dict[str, list[DatasetInput]] = {}
-    for row in connection.execute(query):
-        found.setdefault(row.run_id, []).append(
-            DatasetInput(row.name, row.digest, row.source_type, row.source, row.schema, row.profile, dict(row.tags))
-        )
+    for run_id, name, digest, kind, source, columns, profile, tags in _GIVEN.all(connection, ids=run_ids):
+        given = DatasetInput(name, digest, kind, source, columns, profile, json.loads(tags))
+        found.setdefault(run_id, []).append(given)
     return {run_id: tuple(inputs) for run_id, inputs in found.items()}
 
 

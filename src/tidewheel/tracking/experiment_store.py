@@ -5,10 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, Row, Table, Text, cast, delete, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    Row,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    delete,
+    func,
+    select,
+    update,
+)
 
 from tidewheel.base.units import from_us, to_us
 from tidewheel.storage import schema
+from tidewheel.storage.prepared import Prepared
 from tidewheel.tracking.records import Experiment, LifecycleStage
 
 experiments = Table(
@@ -28,13 +43,19 @@ experiment_tags = Table(
     Column("key", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
+_BY_NAME = Prepared(select(experiments).where(experiments.c.name == bindparam("wanted")))
+_BY_ID = Prepared(select(experiments).where(experiments.c.id == bindparam("wanted")))
+_TAGS = Prepared(
+    select(experiment_tags.c.key, experiment_tags.c.value)
+    .where(experiment_tags.c.experiment_id == bindparam("wanted"))
+    .order_by(experiment_tags.c.key)
+)
 
 
 def find_experiment(connection: Connection, *, name: str | None = None, id_: str | None = None) -> Experiment | None:
     """The experiment of a name or an id, or None."""
-    condition = experiments.c.name == name if name is not None else experiments.c.id == id_
-    row = connection.execute(select(experiments).where(condition)).first()
-    return read_experiments(connection, [row])[0] if row else None
+    row = _BY_NAME.first(connection, wanted=name) if name is not None else _BY_ID.first(connection, wanted=id_)
+    return _experiment(row, dict(_TAGS.all(connection, wanted=row[0]))) if row else None
 
 
 def next_experiment_id(connection: Connection) -> str:
@@ -96,15 +117,17 @@ def read_experiments(connection: Connection, rows: Sequence[Row[Any]]) -> list[E
     query = select(experiment_tags).where(experiment_tags.c.experiment_id.in_(list(tags)))
     for tag in connection.execute(query.order_by(experiment_tags.c.key)):
         tags[tag.experiment_id][tag.key] = tag.value
-    return [
-        Experiment(
-            id=row.id,
-            name=row.name,
-            artifact_location=row.artifact_location,
-            lifecycle_stage=row.lifecycle_stage,
-            created_at=from_us(row.created_at_us),
-            updated_at=from_us(row.updated_at_us),
-            tags=tags[row.id],
-        )
-        for row in rows
-    ]
+    return [_experiment(row, tags[row.id]) for row in rows]
+
+
+def _experiment(row: Sequence[Any], tags: dict[str, str]) -> Experiment:
+    id_, name, location, stage, created_at_us, updated_at_us = row
+    return Experiment(
+        id=id_,
+        name=name,
+        artifact_location=location,
+        lifecycle_stage=stage,
+        created_at=from_us(created_at_us),
+        updated_at=from_us(updated_at_us),
+        tags=tags,
+    )

@@ -81,7 +81,8 @@ def check_points(points: Sequence[tuple[str, int, int, float]]) -> None:
         raise TooLarge(f"{len(points)} points came at once.", fix=f"Send at most {MAX_POINTS}.")
     for key in {point[0] for point in points}:
         check_key(key, "metric")
-    if any(not 0 <= point[2] <= MAX_INSTANT_US for point in points):
+    instants = [point[2] for point in points]
+    if instants and not 0 <= min(instants) <= max(instants) <= MAX_INSTANT_US:
         raise InvalidInput("A metric's instant is not between 1970 and 9999.", fix="Count from 1970 in UTC.")
 
 

@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from tidewheel.base.doors import door
 from tidewheel.base.errors import InvalidInput, NotFound
-from tidewheel.base.filter_grammar import parse_filter, parse_order_by
-from tidewheel.base.page_tokens import page_offset, page_token as token_of
 from tidewheel.base.units import from_us
 from tidewheel.storage import Metadata
-from tidewheel.tracking import dataset_store, experiment_store, limits, metric_store, store
+from tidewheel.tracking import dataset_store, experiment_store, metric_store, store
 from tidewheel.tracking.metric_series import MAX_SERIES_POINTS, Series, SeriesAxis, read_series
 from tidewheel.tracking.records import (
     DatasetSummary,
@@ -23,7 +21,8 @@ from tidewheel.tracking.records import (
     Stage,
 )
 from tidewheel.tracking.required_run import no_run, require_run
-from tidewheel.tracking.run_search_store import RUN_WORDS, search_run_ids
+from tidewheel.tracking.run_search import RunSearch
+from tidewheel.tracking.run_sheets import RunSheet, read_sheets
 
 _MAX_SUMMARIES = 1000
 
@@ -53,13 +52,16 @@ class RunReading:
             page_token: the `next_page_token` of the page before.
             stage: whether deleted ones are meant too, or only they.
         """
-        limits.check_limit(limit)
-        filters, orders = parse_filter(filter, RUN_WORDS), parse_order_by(order_by, RUN_WORDS)
-        offset = page_offset(page_token)
+        search = RunSearch(experiment_ids, filter, order_by, limit, page_token, stage)
         with self._metadata.read() as connection:
-            ids = search_run_ids(connection, experiment_ids, filters, orders, stage, limit=limit + 1, offset=offset)
-            found = store.find_runs(connection, ids[:limit])
-        return RunPage(found, token_of(offset + limit) if len(ids) > limit else None)
+            ids, token = search.run(connection)
+            return RunPage(store.find_runs(connection, ids), token)
+
+    def search_sheets(self, search: RunSearch) -> tuple[list[RunSheet], str | None]:
+        """As `search_runs`, with all that a protocol shows of a run; and the next page's token."""
+        with self._metadata.read() as connection:
+            ids, token = search.run(connection)
+            return read_sheets(connection, ids), token
 
     @door("GET", "/tracking/compare")
     def compare(self, run_ids: list[str]) -> RunComparison:
@@ -79,6 +81,14 @@ class RunReading:
         """A run with its params, tags and latest metrics."""
         with self._metadata.read() as connection:
             found = store.find_runs(connection, [run_id])
+        if not found:
+            raise no_run(run_id)
+        return found[0]
+
+    def sheet(self, run_id: str) -> RunSheet:
+        """As `run`, with all that a protocol shows of it."""
+        with self._metadata.read() as connection:
+            found = read_sheets(connection, [run_id])
         if not found:
             raise no_run(run_id)
         return found[0]
@@ -123,11 +133,6 @@ class RunReading:
         with self._metadata.read() as connection:
             require_run(connection, run_id)
             return metric_store.metric_history(connection, run_id, key, limit=limit, offset=offset)
-
-    def latest_points(self, run_ids: Sequence[str]) -> Mapping[str, list[metric_store.Point]]:
-        """The latest point of each metric, by run; for the protocol that shows their steps and instants."""
-        with self._metadata.read() as connection:
-            return metric_store.latest_of_runs(connection, run_ids)
 
     def sampled_points(
         self, run_ids: Sequence[str], key: str, limit: int, low: int | None = None, high: int | None = None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -14,19 +14,19 @@ from sqlalchemy import (
     Text,
     bindparam,
     delete,
+    func,
     select,
     update,
 )
 
 from tidewheel.base.units import from_us, to_us
 from tidewheel.storage import Json, schema
+from tidewheel.storage.prepared import Among, Prepared, Row
 from tidewheel.tracking import metric_store
 from tidewheel.tracking.dataset_store import datasets_of_runs
 from tidewheel.tracking.experiment_store import experiments
-from tidewheel.tracking.plain_rows import plain_rows
 from tidewheel.tracking.records import LifecycleStage, Run, RunStatus
 
-_PAGE = 5000
 runs = Table(
     "tracking_runs",
     schema,
@@ -59,11 +59,35 @@ tags = Table(
     Column("value", Text, nullable=False),
 )
 
-# Written once: to build a statement costs as much as to run it, and every write of a run needs these.
-_ADD_RUN, _ADD_TAGS, _ADD_PARAMS = runs.insert(), tags.insert(), params.insert()
-_STAGE = select(runs.c.lifecycle_stage).where(runs.c.id == bindparam("run"))
-_SOME_PARAMS = select(params.c.key, params.c.value).where(
-    params.c.run_id == bindparam("run"), params.c.key.in_(bindparam("names", expanding=True))
+_ADD_RUN = Prepared(
+    runs.insert(), [column.name for column in runs.c if column.name not in ("ended_at_us", "deleted_at_us")]
+)
+_ADD_TAGS, _ADD_PARAMS = Prepared(tags.insert(), tags.c.keys()), Prepared(params.insert(), params.c.keys())
+_DROP_TAGS = Prepared(delete(tags).where(tags.c.run_id == bindparam("run"), Among(tags.c.key, "names")))
+_CHANGE_RUN = Prepared(
+    update(runs)
+    .where(runs.c.id == bindparam("run"))
+    .values(
+        {
+            column: func.coalesce(bindparam(f"new_{column}", type_=runs.c[column].type), runs.c[column])
+            for column in ("status", "ended_at_us", "name")
+        }
+    )
+)
+_STAGE = Prepared(select(runs.c.lifecycle_stage).where(runs.c.id == bindparam("run")))
+_SOME_PARAMS = Prepared(
+    select(params.c.key, params.c.value).where(params.c.run_id == bindparam("run"), Among(params.c.key, "names"))
+)
+_WHOLE = select(
+    *(runs.c[name] for name in ("id", "experiment_id")),
+    experiments.c.name,
+    *(runs.c[name] for name in ("name", "user", "status", "lifecycle_stage", "started_at_us", "ended_at_us")),
+    *(runs.c[name] for name in ("artifact_uri", "inputs")),
+).join(experiments, experiments.c.id == runs.c.experiment_id)
+_RUNS = Prepared(_WHOLE.where(Among(runs.c.id, "ids")))
+_PARAMS, _TAGS = (
+    Prepared(select(table).where(Among(table.c.run_id, "ids")).order_by(table.c.run_id, table.c.key))
+    for table in (params, tags)
 )
 
 
@@ -80,15 +104,15 @@ def add_run(connection: Connection, run: Run) -> None:
         "artifact_uri": run.artifact_uri,
         "inputs": run.inputs,
     }
-    connection.execute(_ADD_RUN, row)
+    _ADD_RUN.run(connection, **row)
     if run.tags:
-        connection.execute(_ADD_TAGS, [{"run_id": run.id, "key": key, "value": run.tags[key]} for key in run.tags])
+        _ADD_TAGS.run_many(connection, _rows(run.id, run.tags))
 
 
 def lifecycle_stage(connection: Connection, run_id: str) -> LifecycleStage | None:
     """Whether a run is active or deleted; None if there is no such run."""
-    stage: LifecycleStage | None = connection.execute(_STAGE, {"run": run_id}).scalar()
-    return stage
+    found = _STAGE.first(connection, run=run_id)
+    return found[0] if found else None
 
 
 def artifact_uri(connection: Connection, run_id: str) -> str | None:
@@ -111,10 +135,8 @@ def change_run(
     name: str | None = None,
 ) -> None:
     """Change what is given of a run's status, end and name."""
-    given = {"status": status, "ended_at_us": ended_at_us, "name": name}
-    values = {column: value for column, value in given.items() if value is not None}
-    if values:
-        connection.execute(update(runs).where(runs.c.id == run_id).values(values))
+    if (status, ended_at_us, name) != (None, None, None):
+        _CHANGE_RUN.run(connection, run=run_id, new_status=status, new_ended_at_us=ended_at_us, new_name=name)
 
 
 def set_lifecycle_stage(connection: Connection, run_id: str, stage: LifecycleStage, deleted_at_us: int | None) -> None:
@@ -146,11 +168,15 @@ def purge_runs(connection: Connection, run_ids: Sequence[str]) -> None:
     connection.execute(delete(runs).where(runs.c.id.in_(run_ids)))
 
 
-def find_runs(connection: Connection, run_ids: Sequence[str]) -> list[Run]:
-    """The runs of these ids, whole, in the order of the ids; those that are not there are left out."""
-    pages = (run_ids[start : start + _PAGE] for start in range(0, len(run_ids), _PAGE))
-    found = {run.id: run for page in pages for run in _runs(connection, runs.c.id.in_(page), len(page))}
-    return [found[run_id] for run_id in run_ids if run_id in found]
+def find_runs(
+    connection: Connection, run_ids: Sequence[str], latest: Mapping[str, Sequence[metric_store.Point]] | None = None
+) -> list[Run]:
+    """The runs of these ids, whole, in the order of the ids; those that are not there are left out.
+
+    `latest` is for a caller that has read their latest metrics already.
+    """
+    found = {row[0]: row for row in _RUNS.all(connection, ids=run_ids)}
+    return _runs(connection, [found[run_id] for run_id in run_ids if run_id in found], latest)
 
 
 def list_runs(connection: Connection, *, experiment_id: str | None, stage: LifecycleStage, limit: int) -> list[Run]:
@@ -158,13 +184,13 @@ def list_runs(connection: Connection, *, experiment_id: str | None, stage: Lifec
     condition = runs.c.lifecycle_stage == stage
     if experiment_id is not None:
         condition &= runs.c.experiment_id == experiment_id
-    return _runs(connection, condition, limit)
+    query = _WHOLE.where(condition).order_by(runs.c.started_at_us.desc(), runs.c.id.desc()).limit(limit)
+    return _runs(connection, Prepared(query).all(connection))
 
 
 def read_params(connection: Connection, run_id: str, keys: Sequence[str]) -> dict[str, str]:
     """Those of a run's params that have one of these keys."""
-    rows = connection.execute(_SOME_PARAMS, {"run": run_id, "names": keys})
-    return {row.key: row.value for row in rows}
+    return dict(_SOME_PARAMS.all(connection, run=run_id, names=keys))
 
 
 def experiment_of(connection: Connection, run_id: str) -> str | None:
@@ -191,55 +217,51 @@ def delete_tag(connection: Connection, run_id: str, key: str) -> bool:
 def add_params(connection: Connection, run_id: str, values: Mapping[str, str]) -> None:
     """Write params down that the run does not have yet."""
     if values:
-        rows = [{"run_id": run_id, "key": key, "value": value} for key, value in values.items()]
-        connection.execute(_ADD_PARAMS, rows)
+        _ADD_PARAMS.run_many(connection, _rows(run_id, values))
 
 
 def write_tags(connection: Connection, run_id: str, values: Mapping[str, str]) -> None:
     """Set tags, over what they were."""
     if values:
-        connection.execute(delete(tags).where(tags.c.run_id == run_id, tags.c.key.in_(list(values))))
-        rows = [{"run_id": run_id, "key": key, "value": value} for key, value in values.items()]
-        connection.execute(_ADD_TAGS, rows)
+        _DROP_TAGS.run(connection, run=run_id, names=values)
+        _ADD_TAGS.run_many(connection, _rows(run_id, values))
 
 
-def _runs(connection: Connection, condition: Any, limit: int) -> list[Run]:
-    query = (
-        select(runs, experiments.c.name.label("experiment"))
-        .join(experiments, experiments.c.id == runs.c.experiment_id)
-        .where(condition)
-        .order_by(runs.c.started_at_us.desc(), runs.c.id.desc())
-        .limit(limit)
-    )
-    rows = connection.execute(query).all()
-    run_ids = [row.id for row in rows]
-    run_params, run_tags = _texts(connection, params, run_ids), _texts(connection, tags, run_ids)
-    metrics, given = metric_store.latest_metrics(connection, run_ids), datasets_of_runs(connection, run_ids)
+def _runs(
+    connection: Connection, rows: Sequence[Row], latest: Mapping[str, Sequence[metric_store.Point]] | None = None
+) -> list[Run]:
+    run_ids = [row[0] for row in rows]
+    run_params, run_tags = _texts(_PARAMS, connection, run_ids), _texts(_TAGS, connection, run_ids)
+    given = datasets_of_runs(connection, run_ids)
+    latest = metric_store.latest_of_runs(connection, run_ids) if latest is None else latest
     return [
         Run(
-            id=row.id,
-            experiment_id=row.experiment_id,
-            experiment=row.experiment,
-            name=row.name,
-            user=row.user,
-            status=row.status,
-            lifecycle_stage=row.lifecycle_stage,
-            started_at=from_us(row.started_at_us),
-            ended_at=from_us(row.ended_at_us) if row.ended_at_us is not None else None,
-            artifact_uri=row.artifact_uri,
-            inputs=tuple(row.inputs),
-            datasets=given.get(row.id, ()),
-            params=run_params.get(row.id, {}),
-            metrics=metrics.get(row.id, {}),
-            tags=run_tags.get(row.id, {}),
+            id=row[0],
+            experiment_id=row[1],
+            experiment=row[2],
+            name=row[3],
+            user=row[4],
+            status=row[5],
+            lifecycle_stage=row[6],
+            started_at=from_us(row[7]),
+            ended_at=from_us(row[8]) if row[8] is not None else None,
+            artifact_uri=row[9],
+            inputs=tuple(json.loads(row[10])) if row[10] != "[]" else (),
+            datasets=given.get(row[0], ()),
+            params=run_params.get(row[0], {}),
+            metrics={key: value for key, _, _, value in latest.get(row[0], ())},
+            tags=run_tags.get(row[0], {}),
         )
         for row in rows
     ]
 
 
-def _texts(connection: Connection, table: Table, run_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+def _texts(query: Prepared, connection: Connection, run_ids: Sequence[str]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
-    query = select(table.c.run_id, table.c.key, table.c.value).where(table.c.run_id.in_(run_ids)).order_by(table.c.key)
-    for run_id, key, value in plain_rows(connection, query):
+    for run_id, key, value in query.all(connection, ids=run_ids):
         found.setdefault(run_id, {})[key] = value
     return found
+
+
+def _rows(run_id: str, values: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"run_id": run_id, "key": key, "value": value} for key, value in values.items()]

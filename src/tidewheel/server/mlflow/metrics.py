@@ -25,7 +25,7 @@ _MAX_BULK_RUNS = 100
 _MAX_INTERVAL_RESULTS = 2500
 
 
-class Metric(msgspec.Struct):
+class Metric(msgspec.Struct, gc=False):
     key: str = ""
     value: float | None = None
     timestamp: int | None = None
@@ -35,7 +35,7 @@ class Metric(msgspec.Struct):
     dataset_digest: str = ""
 
 
-class LoggedMetric(Metric):
+class LoggedMetric(Metric, gc=False):
     run_id: str = ""
     run_uuid: str = ""
 
@@ -90,7 +90,7 @@ def log_param(platform: Platform, sent: LoggedParam) -> None:
 @call("POST", "/runs/log-batch", required=("run_id",))
 def log_batch(platform: Platform, sent: Batch) -> None:
     _check_sizes(sent)
-    points = [_point(metric, f"metrics[{position}].") for position, metric in enumerate(sent.metrics)]
+    points = _points(sent.metrics)
     tags = {key: value[:MAX_TAG] for key, value in texts(sent.tags).items()}
     platform.tracking.write_batch(sent.run_id, points, _params(sent.params), tags, _measured(sent.run_id, sent.metrics))
 
@@ -175,6 +175,16 @@ def _check_sizes(sent: Batch) -> None:
             f"A batch logging request can contain at most {_MAX_BATCH} metrics, params, and tags in total. "
             f"Got {total}. Please split up across multiple requests and try again."
         )
+
+
+def _points(metrics: Sequence[Metric]) -> list[Point]:
+    """All of a batch as plain numbers: at once if nothing is missing, else one by one, to say what is."""
+    keys, values, instants = ([getattr(metric, name) for metric in metrics] for name in ("key", "value", "timestamp"))
+    if "" not in keys and None not in values and None not in instants:
+        instants_us = [instant * 1000 for instant in instants]
+        if metrics and min(instants_us) >= 0 and max(instants_us) <= MAX_INSTANT_US:
+            return list(zip(keys, [metric.step for metric in metrics], instants_us, values, strict=True))
+    return [_point(metric, f"metrics[{position}].") for position, metric in enumerate(metrics)]
 
 
 def _point(metric: Metric, place: str) -> Point:

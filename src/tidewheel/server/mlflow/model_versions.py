@@ -12,7 +12,7 @@ import msgspec
 from tidewheel.base.errors import InvalidInput, NotFound
 from tidewheel.base.units import to_us
 from tidewheel.registry import ModelVersion
-from tidewheel.registry.lookup import no_number
+from tidewheel.registry.lookup import no_model, no_number
 from tidewheel.registry.sources import kind_of
 from tidewheel.server.mlflow.errors import invalid
 from tidewheel.server.mlflow.protocol import call
@@ -74,8 +74,9 @@ class SetVersionTag(msgspec.Struct):
 
 @call("POST", "/model-versions/create", required=("name", "source"))
 def create(platform: Platform, sent: NewVersion) -> dict[str, Any]:
-    platform.registry.model(sent.name)
-    if urlsplit(sent.source).scheme in {"", "file"} and kind_of(sent.source) == "external":
+    if not platform.registry.has_model(sent.name):
+        raise no_model(sent.name)
+    if kind_of(sent.source) == "external" and urlsplit(sent.source).scheme in {"", "file"}:
         raise invalid(
             f"Invalid model version source: '{sent.source}'. To use a local path as a model version source, the run_id "
             "request parameter has to be specified and the local path has to be contained within the artifact "

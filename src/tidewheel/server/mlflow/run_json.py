@@ -12,17 +12,14 @@ from tidewheel.tracking.logged_model_records import RunModel
 from tidewheel.tracking.records import RUN_NAME_TAG, DatasetInput, Run
 
 if TYPE_CHECKING:
-    from tidewheel.app import Platform
+    from tidewheel.tracking.run_sheets import RunSheet
 
 Point = tuple[str, int, int, float]
 
 
-def runs_json(platform: Platform, runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """Runs with their data, inputs and outputs."""
-    ids = [run.id for run in runs]
-    latest = platform.tracking.latest_points(ids)
-    used, made = platform.logged_models.of_runs(ids)
-    return [run_json(run, latest.get(run.id, ()), used.get(run.id, ()), made.get(run.id, ())) for run in runs]
+def sheet_json(sheet: RunSheet) -> dict[str, Any]:
+    """One run with its data, inputs and outputs."""
+    return run_json(sheet.run, sheet.latest, sheet.used, sheet.made)
 
 
 def run_json(

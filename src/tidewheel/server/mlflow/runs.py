@@ -9,8 +9,9 @@ import msgspec
 from tidewheel.server.mlflow.entities import KeyValue, instant, stage_of, texts
 from tidewheel.server.mlflow.errors import MLflowError, invalid
 from tidewheel.server.mlflow.protocol import call, missing, wrong
-from tidewheel.server.mlflow.run_json import info_json, run_json, runs_json
+from tidewheel.server.mlflow.run_json import info_json, run_json, sheet_json
 from tidewheel.tracking.records import RUN_NAME_TAG, RunStatus
+from tidewheel.tracking.run_search import RunSearch as Search
 
 if TYPE_CHECKING:
     from tidewheel.app import Platform
@@ -102,23 +103,17 @@ def get_run(platform: Platform, sent: RunId) -> dict[str, Any]:
     run_id = sent.run_id or sent.run_uuid
     if not run_id:
         raise missing("run_id")
-    return {"run": runs_json(platform, [platform.tracking.run(run_id)])[0]}
+    return {"run": sheet_json(platform.tracking.sheet(run_id))}
 
 
 @call("POST", "/runs/search")
 def search_runs(platform: Platform, sent: RunSearch) -> dict[str, Any]:
     if sent.max_results > _MAX_RUNS:
         raise wrong("max_results", sent.max_results)
-    page = platform.tracking.search_runs(
-        sent.experiment_ids,
-        sent.filter,
-        sent.order_by,
-        sent.max_results,
-        sent.page_token,
-        stage_of(sent.run_view_type),
-    )
-    answer: dict[str, Any] = {"runs": runs_json(platform, page.runs)}
-    return answer | ({"next_page_token": page.next_page_token} if page.next_page_token else {})
+    stage = stage_of(sent.run_view_type)
+    search = Search(sent.experiment_ids, sent.filter, sent.order_by, sent.max_results, sent.page_token, stage)
+    sheets, token = platform.tracking.search_sheets(search)
+    return {"runs": [sheet_json(sheet) for sheet in sheets]} | ({"next_page_token": token} if token else {})
 
 
 @call("POST", "/runs/set-tag", required=("run_id", "key"))
