@@ -68,7 +68,10 @@ def __getattr__(name: str) -> Any:
         module, _, attribute = _HOMES[name].partition(":")
     except KeyError:
         raise AttributeError(f"module 'tidewheel' has no attribute {name!r}") from None
-    value = globals()[name] = getattr(import_module(module), attribute or name)
+    from tidewheel.base.draws import undisturbed_draws
+
+    with undisturbed_draws():
+        value = globals()[name] = getattr(import_module(module), attribute or name)
     return value
 
 

@@ -1,6 +1,8 @@
 """What it takes to run a run again is written down unasked, and secrets are not."""
 
 import random
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -86,6 +88,15 @@ def test_a_seed_makes_draws_the_same_and_the_run_says_so(tracking, unseeded):
         tw.seed(7)
         assert (random.random(), np.random.rand()) == first
     assert tracking.run(run.id).tags["tidewheel.seed"] == "7"
+
+
+def test_beginning_a_run_changes_no_draw_after_the_seed(repository):
+    code = (
+        "import os, random, sys\nimport tidewheel as tw\ntw.seed(7)\nbefore = random.getstate()\n"
+        "tw.connect('http://127.0.0.1:1')\nassert random.getstate() == before\n"
+        "assert 'rich.style' in sys.modules\n"  # which draws when it is imported
+    )
+    subprocess.run([sys.executable, "-c", code], env=repository.environment(), check=True)
 
 
 @pytest.mark.parametrize("number", [-1, 2**32])

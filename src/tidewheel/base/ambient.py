@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from importlib import import_module
 from typing import TypeVar, cast
 
+from tidewheel.base.draws import undisturbed_draws
 from tidewheel.base.errors import Unavailable
 
 Room = TypeVar("Room")
@@ -55,7 +56,8 @@ def current(room: type[Room]) -> Room:
     found = _find(room)
     if found is None and not _open_rooms:
         module, _, opener = OPENER.partition(":")
-        getattr(import_module(module), opener)()
+        with undisturbed_draws():
+            getattr(import_module(module), opener)()
         found = _find(room)
     if found is not None:
         return found

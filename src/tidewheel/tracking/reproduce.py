@@ -167,7 +167,18 @@ def _environment(plan: Plan, folder: Path) -> Path:
     there = {"pip", "setuptools", "wheel"}
     asked.write_text("".join(f"{_requirement(n, v)}\n" for n, v in plan.packages.items() if n not in there))
     installed = subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r", asked],
+        [
+            python,
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-compile",
+            "--no-deps",
+            "-r",
+            asked,
+        ],
         capture_output=True,
         text=True,
         check=False,
