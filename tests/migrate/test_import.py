@@ -98,7 +98,7 @@ def test_an_import_run_again_brings_nothing_twice_and_then_only_what_is_new(sqli
     assert (again.new_runs, again.unchanged_runs) == (0, first.new_runs - 2)  # two are running there
     assert again.here_counts == first.here_counts
     write(store, "UPDATE tags SET value = 'changed' WHERE key = 'kind'")
-    assert bring_here(store, home).updated_runs == 3
+    assert bring_here(store, home).updated_runs == 4
     assert bring_here(store, home, everything=True).unchanged_runs == 0
 
 

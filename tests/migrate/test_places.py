@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -95,7 +96,9 @@ def mlflow_server(store: Path, kept: Path) -> Iterator[str]:
     ]
     words += ["--artifacts-destination", str(kept), "--port", str(port), "--workers", "1"]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(words, cwd=folder, env=os.environ | QUIET, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            words, cwd=folder, env=os.environ | QUIET, stdout=log, stderr=log, start_new_session=True
+        )
     try:
         deadline = time.monotonic() + 90
         while not _answers(f"http://127.0.0.1:{port}/health"):
@@ -104,8 +107,8 @@ def mlflow_server(store: Path, kept: Path) -> Iterator[str]:
             time.sleep(0.1)
         yield f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
-        process.wait(30)
+        os.killpg(process.pid, signal.SIGTERM)  # with its worker
+        process.wait(60)
 
 
 def _answers(url: str) -> bool:
