@@ -87,7 +87,7 @@ def _arrow(begin: tuple[float, float], end: tuple[float, float], lanes: Sequence
 def _box(node: str, place: tuple[float, float], centre: bool, named: Named) -> Markup:
     kind, name, address = named(node)
     x, y = place
-    short = name if len(name) <= 20 else f"{name[:19]}…"
+    short = name if len(name) <= 19 else f"{name[:18]}…"
     box = Markup(
         '<rect class="node{}" x="{}" y="{}" width="190" height="50" rx="8"/>'
         '<text class="kind" x="{}" y="{}">{}</text><text class="node-name" x="{}" y="{}">{}</text><title>{}</title>'
