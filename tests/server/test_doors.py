@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tests.server.library import OPENED_AT, Edition, Library, Reader, TownLibrar
 from tests.server.listening import listening
 
 from tidewheel.base.errors import Conflict, GateSaidNo, InvalidInput, NotAllowed, NotFound, Unauthenticated
-from tidewheel.client import RemoteRoom
+from tidewheel.client import Connection, RemoteRoom
 from tidewheel.server import answers
 from tidewheel.server.doors import routes_of
 from tidewheel.server.limits import Limits, Traffic
@@ -34,14 +35,23 @@ def web(town: TownLibrary) -> Iterator[httpx.Client]:
     app.state.platform, app.state.needs_token = town, False
     answers.install(app)
     app.include_router(routes_of(Library, lambda platform: platform.library))
-    app.add_middleware(Limits, max_body_bytes=2000, traffic=Traffic())
+    app.add_middleware(Limits, max_body_bytes=2000, max_artifact_bytes=2000, traffic=Traffic())
     with listening(app) as url, httpx.Client(base_url=url) as web:
         yield web
 
 
 @pytest.fixture
-def remote(web: httpx.Client) -> Any:
-    return RemoteRoom(Library, web)
+def remote(web: httpx.Client) -> Iterator[Any]:
+    with over(web) as room:
+        yield room
+
+
+@contextmanager
+def over(web: httpx.Client) -> Iterator[Any]:
+    """The room as a client calls it, with the headers that `web` has now."""
+    connection = Connection(str(web.base_url), dict(web.headers), 30)
+    yield RemoteRoom(Library, connection)
+    connection.close()
 
 
 def error_of(answer: httpx.Response) -> dict[str, str]:
@@ -160,17 +170,18 @@ def test_a_token_is_asked_for_once_one_exists(web: httpx.Client, town: TownLibra
     assert web.get("/api/v1/library/books").status_code == 401
     web.headers["authorization"] = "Bearer t1"
     assert web.get("/api/v1/library/books").status_code == 200
-    with pytest.raises(NotAllowed, match="vera is a viewer; this needs a developer"):
-        RemoteRoom(Library, web).add("Tides", Edition(1884), OPENED_AT)
+    with over(web) as room, pytest.raises(NotAllowed, match="vera is a viewer; this needs a developer"):
+        room.add("Tides", Edition(1884), OPENED_AT)
     web.headers["authorization"] = "Bearer wrong"
-    with pytest.raises(Unauthenticated):
-        RemoteRoom(Library, web).search()
+    with over(web) as room, pytest.raises(Unauthenticated):
+        room.search()
 
 
-def test_a_change_is_journaled_in_the_name_of_the_token(web: httpx.Client, town: TownLibrary, remote: Any) -> None:
+def test_a_change_is_journaled_in_the_name_of_the_token(web: httpx.Client, town: TownLibrary) -> None:
     town.governance.tokens["t1"] = Reader("dora", "developer")
     web.headers["authorization"] = "Bearer t1"
-    remote.add("Tides", Edition(1884), OPENED_AT)
+    with over(web) as room:
+        room.add("Tides", Edition(1884), OPENED_AT)
     with town.metadata.read() as connection:
         assert [entry.actor for entry in journal.read_entries(connection)] == ["dora"]
 
@@ -203,3 +214,18 @@ def test_the_openapi_document_describes_each_verb(web: httpx.Client) -> None:
 @pytest.mark.parametrize("headers", [{"Host": "["}, {"Origin": "http://["}])
 def test_an_address_that_is_none_is_refused_as_such(web: httpx.Client, headers: dict[str, str]) -> None:
     assert web.get("/api/v1/library/books", headers=headers).status_code == 400
+
+
+def test_with_a_password_that_a_browser_remembers_another_site_changes_nothing(
+    web: httpx.Client, town: TownLibrary
+) -> None:
+    town.governance.tokens["t1"] = Reader("ada", "admin")
+    book = {"title": "Tides", "edition": {"year": 1884}, "opened_at": OPENED_AT.isoformat()}
+    for origin in ("http://evil.example", "null", "http://["):
+        refused = web.post("/api/v1/library/books", json=book, auth=("ada", "t1"), headers={"origin": origin})
+        assert refused.status_code == 403
+    here = str(web.base_url).rstrip("/")
+    assert web.post("/api/v1/library/lend/T", auth=("ada", "t1"), headers={"origin": here}).status_code != 403
+    assert web.get("/api/v1/library/books", auth=("ada", "t1"), headers={"origin": "http://x.example"}).is_success
+    bearer = {"authorization": "Bearer t1", "origin": "http://evil.example"}
+    assert web.post("/api/v1/library/lend/T", headers=bearer).status_code != 403

@@ -14,6 +14,8 @@ from urllib.parse import unquote, urlsplit
 from tidewheel.base.errors import InvalidInput
 
 Kind = Literal["stored", "version", "external"]
+MAX_SOURCE = 4096
+_MOST_DECODINGS = 10
 
 
 class ModelSource(Protocol):
@@ -31,20 +33,25 @@ def kind_of(source: str) -> Kind:
     """Where an address lies: in our artifacts, in this registry, or outside.
 
     Raises:
-        InvalidInput: if it leaves the place that it names (`..`), encoded or not.
+        InvalidInput: if it leaves the place that it names (`..`), encoded or not, or cannot be read.
     """
     _check_stays(source)
-    scheme = urlsplit(source).scheme
+    try:
+        scheme = urlsplit(source).scheme
+    except ValueError as error:
+        raise InvalidInput(f"Invalid model version source: '{source}': {error}.", where="source") from None
     if scheme in {"runs", "mlflow-artifacts"} or re.fullmatch(r"models:/+m-[0-9a-f]+/?", source):
         return "stored"
     return "version" if scheme == "models" else "external"
 
 
 def _check_stays(source: str) -> None:
+    if len(source) > MAX_SOURCE:
+        raise InvalidInput(f"Invalid model version source: at most {MAX_SOURCE} characters.", where="source")
     plain = source
-    while (decoded := unquote(plain)) != plain:
-        plain = decoded
-    if "\x00" in plain or ".." in re.split(r"[/\\]", plain):
+    for _ in range(_MOST_DECODINGS):
+        plain = unquote(plain)
+    if unquote(plain) != plain or "\x00" in plain or ".." in re.split(r"[/\\]", plain):
         raise InvalidInput(
             f"Invalid model version source: '{source}'. If supplying a source as an http, https, local file path, ftp, "
             "objectstore, or mlflow-artifacts uri, an absolute path must be provided without relative path references "

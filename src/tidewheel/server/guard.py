@@ -1,8 +1,9 @@
 """Who may come in. Each door names the least role; `needs(role)` is the check in front of it.
 
 While no token exists and the bind is loopback, whoever reaches the machine is its owner ("local"). As soon as a token
-exists, every door asks for one. A browser that was signed in by cookie may only look: changes need the bearer header,
-so that no other site can make them in the reader's name.
+exists, every door asks for one. A browser that was signed in by cookie may only look: changes need the token itself,
+so that no other site can make them in the reader's name. Basic credentials a browser remembers and sends by itself, so
+with these no page of another site may change anything.
 """
 
 from __future__ import annotations
@@ -95,8 +96,18 @@ def _token(request: Request) -> str:
     if scheme.lower() == "bearer":
         return token.strip()
     if scheme.lower() == "basic":  # as MLflow's clients send it: any name, and the token as the password
+        _refuse_other_origins(request)
         return _password(token.strip())
     return request.cookies.get(COOKIE, "") if request.method in {"GET", "HEAD"} else ""
+
+
+def _refuse_other_origins(request: Request) -> None:
+    origin, host = request.headers.get("origin"), request.headers.get("host", "")
+    if origin and request.method not in {"GET", "HEAD"} and origin not in (f"http://{host}", f"https://{host}"):
+        raise NotAllowed(
+            f"A page of {origin[:200]} may not change anything here with a password that a browser remembers.",
+            fix="Send the header `Authorization: Bearer TOKEN`.",
+        )
 
 
 def _password(credentials: str) -> str:

@@ -147,6 +147,15 @@ def test_a_damaged_file_is_never_sent_whole(http, tmp_path):
         http.get(f"{ROOT}/x/large")
 
 
+def test_odd_requests_are_no_failures_of_the_server(http):
+    http.put(f"{ROOT}/x/file", content=b"abc")
+    whole = http.get(f"{ROOT}/x/file", headers={"range": f"bytes={'1' * 5000}-"})
+    assert (whole.status_code, whole.content) == (200, b"abc")
+    for body in (b'{"path": "\xff"}', b'{"x": ' + b"[" * 100_000, b"[1"):
+        begun = http.post("/api/2.0/mlflow-artifacts/mpu/create/x", content=body)
+        assert (begun.status_code, begun.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+
+
 def in_time(holds):
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline and not holds():

@@ -161,3 +161,10 @@ def test_events_of_prompts_are_said_to_be_left_out(http):
     events = [{"entity": "PROMPT", "action": "CREATED"}]
     answer = post(http, "webhooks", name="hook", url="https://example.com", events=events)
     assert refused(answer)[:2] == (501, "NOT_IMPLEMENTED")
+
+
+def test_a_source_that_is_no_address_or_never_ends_is_refused(http, surge):
+    odd = ("http://[abc", "s3://[", "mlflow-artifacts://[/x", "s3://b/%" + "25" * 1000, "s3://" + "b" * 5000)
+    for source in odd:
+        answer = http.post("/api/2.0/mlflow/model-versions/create", json={"name": "surge", "source": source})
+        assert (answer.status_code, answer.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")

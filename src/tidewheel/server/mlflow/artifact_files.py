@@ -22,16 +22,17 @@ from tidewheel.tracking.artifacts import StoredFile
 
 _TEXT = re.compile(
     r"(txt|log|err|cfg|conf|cnf|cf|ini|properties|prop|hocon|toml|ya?ml|xml|json|js|py3?|csv|tsv|md|rst|ipynb"
-    r"|MLmodel|MLproject)"
+    r"|MLmodel|MLproject|mlproject)"
 )
 _TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)  # what a header may hold without quotes
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+_CONTROL = re.compile(r"[\x01-\x1f\x7f]")  # `log_image` writes %step%100: no escape, though it reads like one
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
 
 
 def safe_path(path: str, *, may_be_empty: bool = False) -> str:
     """A path of a request, in plain form; refused in MLflow's words if it could lead elsewhere."""
     try:
-        plain = decoded(path)
+        plain = _CONTROL.sub(lambda found: f"%{ord(found[0]):02x}", decoded(path))
         if plain.startswith(("/", "file:")) or "#" in plain or ".." in plain.split("/"):
             raise invalid("Invalid path")
         plain = "/".join(part for part in plain.split("/") if part not in ("", "."))

@@ -93,7 +93,7 @@ def delete(platform: Platform, sent: Folder) -> None:
 async def create_multipart(platform: Platform, request: Request) -> Response:
     try:
         sent = msgspec.json.decode(await request.body() or b"{}", type=MultipartCreation, strict=False)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise invalid(f"{error}.") from None
     path = _multipart_path(request.path_params["folder"], sent.path)
     begun = await run_in_threadpool(platform.uploads.create, path, sent.num_parts)
