@@ -18,7 +18,7 @@ import httpx
 import pytest
 from tests.migrate.stores import QUIET, bring_here, write
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # also on a machine that does much else
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from tests.migrate.stores import dump
 from tests.mlflow_client.servers import server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # also on a machine that does much else
 
 
 @pytest.fixture(scope="module")
