@@ -74,10 +74,23 @@ def _tracking_address(given: Callable[[str], AbstractContextManager[None]]) -> C
             with given(uri):
                 yield
             return
-        with tidewheel_server() as url, given(url):
+        with tidewheel_server() as url, given(url), _in_place_of_sqlite(url):
             yield
 
     return used
+
+
+@contextmanager
+def _in_place_of_sqlite(url: str) -> Iterator[None]:
+    """A test that makes itself an SQLite file and tracks there, tracks on the server."""
+    import mlflow
+
+    given = mlflow.set_tracking_uri
+    mlflow.set_tracking_uri = lambda uri: given(url if str(uri).startswith("sqlite:") else uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri = given
 
 
 def _reason(item: pytest.Item) -> str | None:
