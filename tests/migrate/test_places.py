@@ -92,7 +92,7 @@ def mlflow_server(store: Path, kept: Path) -> Iterator[str]:
         "mlflow",
         "server",
         "--backend-store-uri",
-        f"sqlite:///{folder}/m.db",
+        f"sqlite:///{store}",
     ]
     words += ["--artifacts-destination", str(kept), "--port", str(port), "--workers", "1"]
     with (folder / "log").open("wb") as log:
