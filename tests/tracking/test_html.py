@@ -6,7 +6,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from tidewheel.tracking import Run, RunComparison, RunPage
 
@@ -27,6 +27,7 @@ def shown_in_every_way(text):
     return [one._repr_html_(), RunPage([one, other])._repr_html_(), compared._repr_html_()]
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(codec="utf-8", include_characters="<>&\"'"), min_size=1))
 def test_no_text_becomes_markup(text):
     harmless = shown_in_every_way("x")

@@ -40,12 +40,14 @@ def path(tmp_path_factory):
     return tmp_path_factory.mktemp("spool") / "one.spool"
 
 
+@settings(deadline=None)
 @given(records=RECORDS)
 def test_what_was_appended_is_read_back_in_order(path, records):
     written(path, records)
     assert read_all(path) == records
 
 
+@settings(deadline=None)
 @given(records=RECORDS, cut=st.integers(0, 1000))
 def test_a_file_cut_short_anywhere_gives_a_beginning(path, records, cut):
     written(path, records)
@@ -54,7 +56,7 @@ def test_a_file_cut_short_anywhere_gives_a_beginning(path, records, cut):
     assert found == records[: len(found)]
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(records=RECORDS, at=st.integers(HEAD_BYTES, 900), bit=st.integers(0, 7))
 def test_a_flipped_bit_anywhere_never_makes_up_a_record(path, records, at, bit):
     written(path, records)
@@ -65,6 +67,7 @@ def test_a_flipped_bit_anywhere_never_makes_up_a_record(path, records, at, bit):
     assert found == records[: len(found)]
 
 
+@settings(deadline=None)
 @given(records=RECORDS, at=st.integers(8, HEAD_BYTES - 1), bit=st.integers(0, 7))
 def test_a_damaged_mark_of_what_was_delivered_means_from_the_beginning(path, records, at, bit):
     written(path, records)

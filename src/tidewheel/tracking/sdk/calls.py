@@ -86,8 +86,8 @@ def capture_pipeline(project: Path, pipeline: str, params: Mapping[str, object])
 
 
 def wait_for_capture() -> None:
-    """Wait until what `capture_pipeline` began is written down; it seldom takes as long as a step."""
-    run = active_run()
+    """Wait until what `capture_pipeline` began is written down, and let go of the run: its pipeline has ended."""
+    run = _writers.pop(ambient.active_run.get(), None)  # type: ignore[arg-type]
     if run is not None:
         run.wait_for_capture()
 
