@@ -5,6 +5,7 @@ A logged model is MLflow 3's: with params, tags, metrics and files of its own, b
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 _FILES = 200
 _MODELS = 50
+_LOOKED_UP = 20
 _HIDDEN = "mlflow."
+Way = Literal["made", "used"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +30,7 @@ class LoggedModelLine:
     """A logged model beside a run: the run made it, at a step, or used it."""
 
     model: LoggedModel
-    way: Literal["made", "used"]
+    way: Way
     step: int
     versions: tuple[ModelVersion, ...]
 
@@ -54,9 +57,9 @@ def logged_model_lines(platform: Platform, run: Run) -> tuple[LoggedModelLine, .
     own = platform.logged_models.search([run.experiment_id], f"source_run_id = '{source}'", limit=_MODELS)
     steps = {model.id: 0 for model in reversed(own.models)}
     steps |= {each.model_id: each.step for each in made.get(run.id, ())}
-    lines = [_line(platform, model_id, "made", step) for model_id, step in list(steps.items())[:_MODELS]]
-    lines += [_line(platform, each.model_id, "used", 0) for each in used.get(run.id, ())[:_MODELS]]
-    return tuple(line for line in lines if line)
+    links: list[tuple[str, Way, int]] = [(model_id, "made", step) for model_id, step in list(steps.items())[:_MODELS]]
+    links += [(each.model_id, "used", 0) for each in used.get(run.id, ())[:_MODELS]]
+    return tuple(_lines(platform, links, _search(platform, "run_id", run.id)))
 
 
 def logged_model_view(platform: Platform, model_id: str) -> LoggedModelView:
@@ -75,7 +78,7 @@ def logged_model_view(platform: Platform, model_id: str) -> LoggedModelView:
         files=tuple(files),
         more=max(0, len(kept) - _FILES),
         elsewhere="" if here else model.artifact_location,
-        versions=_versions(platform, model),
+        versions=_versions(platform, model, _search(platform, "run_id", model.source_run_id)),
     )
 
 
@@ -85,27 +88,28 @@ def file_of(model: LoggedModel, path: str) -> str:
     return f"{root}/{path}" if path else root
 
 
-def _line(platform: Platform, model_id: str, way: Literal["made", "used"], step: int) -> LoggedModelLine | None:
-    try:
-        model = platform.logged_models.model(model_id, deleted=True)
-    except NotFound:
-        return None
-    return LoggedModelLine(model=model, way=way, step=step, versions=_versions(platform, model))
+def _lines(
+    platform: Platform, links: list[tuple[str, Way, int]], of_run: tuple[ModelVersion, ...]
+) -> Iterator[LoggedModelLine]:
+    """What is known of the models linked; a run's many checkpoints are not each looked up in the registry."""
+    for place, (model_id, way, step) in enumerate(links):
+        try:
+            model = platform.logged_models.model(model_id, deleted=True)
+        except NotFound:
+            continue
+        versions = _versions(platform, model, of_run) if place < _LOOKED_UP else ()
+        yield LoggedModelLine(model=model, way=way, step=step, versions=versions)
 
 
-def _versions(platform: Platform, model: LoggedModel) -> tuple[ModelVersion, ...]:
-    """What was registered from a logged model: by its id, by where its files lie, or by its run under its id."""
-    found: dict[str, ModelVersion] = {}
-    for source in (f"models:/{model.id}", model.artifact_location):
-        for version in _search(platform, "source_path", source):
-            found[version.id] = version
-    if model.source_run_id:
-        of_run = _search(platform, "run_id", model.source_run_id)
-        found |= {version.id: version for version in of_run if version.model_id == model.id}
-    return tuple(found.values())
+def _versions(platform: Platform, model: LoggedModel, of_run: tuple[ModelVersion, ...]) -> tuple[ModelVersion, ...]:
+    """What was registered from a logged model: under its address, or as its run's under its id."""
+    found = {version.id: version for version in _search(platform, "source_path", f"models:/{model.id}")}
+    return tuple((found | {version.id: version for version in of_run if version.model_id == model.id}).values())
 
 
 def _search(platform: Platform, key: str, value: str) -> tuple[ModelVersion, ...]:
+    if not value:
+        return ()
     quoted = value.replace("'", "''")
     return platform.registry.search_versions(filter=f"{key} = '{quoted}'", limit=_MODELS).versions
 
