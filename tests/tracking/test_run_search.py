@@ -95,3 +95,18 @@ def test_runs_are_found_by_the_datasets_that_they_were_given(library):
 def test_a_page_has_a_largest_size(tracking, limit):
     with pytest.raises(InvalidInput, match="max_results"):
         tracking.search_runs(limit=limit)
+
+
+@pytest.mark.parametrize(
+    ("more", "dialect"),
+    [
+        ({"filter": f"tags.a LIKE '{'x' * 60_000}'"}, "sqlite"),
+        ({"order_by": [f"tags.a{number}" for number in range(100)]}, "sqlite"),
+        ({"experiment_ids": [str(number) for number in range(260_000)]}, None),
+    ],
+)
+def test_a_search_for_too_much_is_the_askers_fault(tracking, metadata, more, dialect):
+    tracking.start_run(tags={"a": "x"})
+    if dialect in (None, metadata.engine.dialect.name):
+        with pytest.raises(InvalidInput, match="too much at once"):
+            tracking.search_runs(**more)

@@ -91,7 +91,10 @@ def _is_public(address: str) -> bool:
             return _is_public(str(inner))
         if found in _NAT64:
             return _is_public(str(ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)))
-    return found.is_global and not found.is_multicast
+        return found.is_global and found in _UNICAST
+    return found.is_global and not found.is_multicast and found not in _PROTOCOLS
 
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_UNICAST = ipaddress.IPv6Network("2000::/3")  # all else is local in one way or another, as ::127.0.0.1 and fec0::/10
+_PROTOCOLS = ipaddress.IPv4Network("192.0.0.0/24")

@@ -229,14 +229,20 @@ def _begin_sqlite(connection: Connection) -> None:
     driver.execute("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+_TOO_MUCH = ("too many SQL variables", "too complex", "tables in a join", "tree is too large", "number of parameters")
+
+
 @contextmanager
 def _explained() -> Iterator[None]:
     """Turns the database's errors into Tidewheel's."""
     try:
         yield
     except (sa.exc.OperationalError, sa.exc.TimeoutError, sqlite3.OperationalError) as error:
+        told = str(getattr(error, "orig", error))
+        if any(words in told for words in _TOO_MUCH):
+            raise InvalidInput(f"This asks too much at once: {told}.", fix="Name fewer things, or shorter.") from error
         raise Unavailable(
-            f"The metadata database did not answer: {getattr(error, 'orig', error)}.",
+            f"The metadata database did not answer: {told}.",
             fix="Check storage.metadata_url and disk space.",
         ) from error
     except (sa.exc.DataError, OverflowError, UnicodeEncodeError) as error:
