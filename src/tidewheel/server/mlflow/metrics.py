@@ -179,7 +179,9 @@ def _check_sizes(sent: Batch) -> None:
 
 def _points(metrics: Sequence[Metric]) -> list[Point]:
     """All of a batch as plain numbers: at once if nothing is missing, else one by one, to say what is."""
-    keys, values, instants = ([getattr(metric, name) for metric in metrics] for name in ("key", "value", "timestamp"))
+    keys = [metric.key for metric in metrics]
+    values: list[Any] = [metric.value for metric in metrics]
+    instants: list[Any] = [metric.timestamp for metric in metrics]
     if "" not in keys and None not in values and None not in instants:
         instants_us = [instant * 1000 for instant in instants]
         if metrics and min(instants_us) >= 0 and max(instants_us) <= MAX_INSTANT_US:
