@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from tidewheel_exclusions import Exclusions
-from tidewheel_servers import Server, Servers
+from tidewheel_servers import Server, Servers, wait_for
 
 # Files whose tests use MLflow's own SQLite file without a server: a Tidewheel server takes its place.
 _WITHOUT_SERVER = ("tests/tracking/test_tracking.py", "tests/tracking/test_client.py", "tests/tracking/fluent/")
@@ -50,6 +50,11 @@ def tidewheel_server(*_given: Any, **_more: Any) -> Iterator[str]:
     """Stands in for the tests' functions that start a server for a while."""
     with TidewheelThread() as url:
         yield url
+
+
+def answers(address: str) -> None:
+    """Stands in for `wait_until_ready(address)`, which gives a busy machine ten seconds."""
+    wait_for(address)
 
 
 def launch(_host: str, port: int, *_given: Any) -> Server:
@@ -131,6 +136,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     conftest._use_tracking_uri = _tracking_address(conftest._use_tracking_uri)
     for module, name, stand_in in (
         ("tests.webhooks.test_e2e", "_run_mlflow_server", tidewheel_server),
+        ("tests.webhooks.test_e2e", "wait_until_ready", answers),
         ("tests.tracking.test_mlflow_artifacts", "_launch_server", launch),
         ("tests.tracking.test_tracking", "local_file_uri_to_path", local_folder),
     ):

@@ -66,14 +66,8 @@ class Server:
 
     def wait(self) -> Server:
         """Wait for the first answer."""
-        deadline = time.monotonic() + _DEADLINE_S
-        while time.monotonic() < deadline:
-            try:
-                with urllib.request.urlopen(f"{self.url}/health/ready", timeout=5):
-                    return self
-            except OSError:
-                time.sleep(0.02)
-        raise RuntimeError("The Tidewheel server did not come up.")
+        wait_for(f"{self.url}/health/ready")
+        return self
 
     def kill(self) -> None:
         """End it, soon."""
@@ -106,6 +100,18 @@ class Servers:
 
     def _begin(self) -> Future[Server]:
         return self._starter.submit(lambda: self.forks.server().wait())
+
+
+def wait_for(address: str) -> None:
+    """Wait until something answers at an address."""
+    deadline = time.monotonic() + _DEADLINE_S
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except OSError:
+            time.sleep(0.02)
+    raise RuntimeError(f"Nothing answers at {address}.")
 
 
 def _free_port() -> int:
