@@ -160,9 +160,9 @@ def list_run(platform: Platform, sent: RunFolder) -> dict[str, Any]:
 @stream("GET", "/get-artifact", root="/mlflow")
 async def download_of_run(platform: Platform, request: Request) -> Any:
     query = request.query_params
-    run_id = query.get("run_id") or query.get("run_uuid") or ""
+    run_id, path = query.get("run_id") or query.get("run_uuid") or "", safe_path(query.get("path", ""))
     run = await run_in_threadpool(platform.tracking.run, run_id)
-    return await download_below(platform, request, run.artifact_uri, query.get("path", ""))
+    return await download_below(platform, request, run.artifact_uri, path)
 
 
 @stream("GET", "/model-versions/get-artifact", root="/mlflow")
@@ -171,8 +171,9 @@ async def download_of_version(platform: Platform, request: Request) -> Any:
     number = query.get("version", "")
     if not (number.isascii() and number.isdigit() and len(number) < 19):
         raise invalid("Model version must be an integer.")
+    path = safe_path(query.get("path", ""))
     version = await run_in_threadpool(platform.registry.numbered, query.get("name", ""), int(number))
-    return await _download(platform, request, join_path(VERSIONS, version.id, safe_path(query.get("path", ""))))
+    return await _download(platform, request, join_path(VERSIONS, version.id, path))
 
 
 @stream("POST", "/upload-artifact", root="/mlflow")
