@@ -157,7 +157,7 @@ class Artifacts:
         if path in kept:
             return {path.rpartition("/")[2]: kept[path]}
         below = {p.removeprefix(f"{path}/"): digest for p, digest in kept.items() if p.startswith(f"{path}/")}
-        if not below:
+        if not below and not uri.startswith("models:"):  # a logged model may be registered before its files come
             raise NotFound(f"No artifact is kept at {uri!r}.", fix="Log the model or the files first.")
         return below
 
