@@ -34,10 +34,7 @@ class Threads:
             self._begun += 1
             threading.Thread(target=self._serve, name=f"wire-{self._begun}", daemon=True).start()
         self._jobs.put((loop, answer, work))
-        try:
-            return await answer
-        finally:
-            self._busy -= 1
+        return await answer
 
     def _serve(self) -> None:
         while True:
@@ -47,10 +44,10 @@ class Threads:
             except BaseException as error:  # whoever waits for it gets it
                 told = (answer.set_exception, error)
             with suppress(RuntimeError):  # the loop may have been closed meanwhile
-                loop.call_soon_threadsafe(_tell, answer, *told)
+                loop.call_soon_threadsafe(self._tell, answer, *told)
             del answer, work, told
 
-
-def _tell(answer: asyncio.Future[Any], tell: Callable[[Any], None], what: Any) -> None:
-    if not answer.done():  # as it is when its request was cancelled
-        tell(what)
+    def _tell(self, answer: asyncio.Future[Any], tell: Callable[[Any], None], what: Any) -> None:
+        self._busy -= 1  # here and not in `run`, which ends before its work where the request is cancelled
+        if not answer.done():
+            tell(what)
