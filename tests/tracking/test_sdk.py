@@ -67,3 +67,10 @@ def test_without_a_run_or_a_platform_the_error_says_what_to_do(tracking):
 def test_without_a_platform_the_error_says_what_to_do():
     with pytest.raises(Unavailable, match="No platform is open"):
         tw.start_run()
+
+
+@pytest.mark.parametrize("path", ["%2e%2e/a", "C:/a", "a\n"])
+def test_a_path_that_the_server_would_refuse_is_refused_where_it_is_given(tracking, path):
+    with tw.start_run() as run, pytest.raises(InvalidInput, match="not an artifact path"):
+        tw.log_artifact(b"x", path)
+    assert all(artifact.path.startswith("reproducibility/") for artifact in tracking.artifacts(run.id))

@@ -130,13 +130,3 @@ def check_limit(limit: int, highest: int = MAX_RESULTS) -> int:
             where="limit",
         )
     return limit
-
-
-def check_artifact_path(path: str) -> str:
-    """The path itself, if it stays within a run's artifacts."""
-    parts = path.split("/")
-    if not path or len(path) > 1000 or "\\" in path or "\x00" in path or any(part in ("", ".", "..") for part in parts):
-        raise InvalidInput(
-            f"{path[:80]!r} is not an artifact path.", fix="Use a relative path with forward slashes and without '..'."
-        )
-    return path

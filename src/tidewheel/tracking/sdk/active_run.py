@@ -18,6 +18,7 @@ from tidewheel.base import ambient
 from tidewheel.base.errors import Conflict, InvalidInput, NotFound, Unavailable
 from tidewheel.base.units import from_us
 from tidewheel.tracking import limits
+from tidewheel.tracking.artifact_paths import check_path
 from tidewheel.tracking.records import EndStatus, Run
 from tidewheel.tracking.sdk import contents
 from tidewheel.tracking.sdk.outbox import Outbox, outbox_of
@@ -110,20 +111,20 @@ class ActiveRun:
         if isinstance(source, bytes):
             if path is None:
                 raise InvalidInput("Bytes have no name of their own.", fix="Pass path=…")
-            self._keep_bytes(source, limits.check_artifact_path(path))
+            self._keep_bytes(source, check_path(path))
             return
         source = Path(source)
         if not source.exists():
             raise NotFound("There is no file to keep.", where=str(source))
         root = path or source.resolve().name
         if source.is_file():
-            self._keep_file(source, limits.check_artifact_path(root))
+            self._keep_file(source, check_path(root))
             return
         files = [file for file in sorted(source.rglob("*")) if file.is_file()]
         if not files:
             raise InvalidInput("The folder to keep is empty.", where=str(source))
         for file in files:
-            self._keep_file(file, limits.check_artifact_path(f"{root}/{file.relative_to(source).as_posix()}"))
+            self._keep_file(file, check_path(f"{root}/{file.relative_to(source).as_posix()}"))
 
     def log_text(self, text: str, path: str) -> None:
         """Keep a text as an artifact."""
