@@ -14,6 +14,7 @@ from tidewheel.base.errors import InvalidInput, NotFound
 
 Kind = Literal["server", "folder", "sqlite", "database"]
 _DATABASES = ("postgresql", "postgres", "mysql", "mssql")
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _SQLITE_HEAD = b"SQLite format 3\x00"
 _FIX = "Write http://HOST:PORT, a folder such as ./mlruns, a file such as mlflow.db, or postgresql://…"
 
@@ -26,6 +27,11 @@ class Address:
     uri: str
     label: str
     path: Path | None = None
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether a server of another machine speaks, whose words about paths are not those of this machine's owner."""
+        return self.kind == "server" and (urlsplit(self.uri).hostname or "") not in _LOOPBACK
 
 
 def parse_address(text: str) -> Address:

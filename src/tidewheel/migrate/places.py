@@ -2,6 +2,9 @@
 
 A store names its artifacts' folders by the paths of the day on which they were made. A folder that was moved is found
 by the end of its path (experiment, run) below the places where such a store keeps artifacts. Called by `artifacts.py`.
+
+A server of another machine must never choose what is read from this one: what it says of paths is looked for only below
+the folder that the importer named.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from tidewheel.migrate.source import Source
 
 _BESIDE = ("mlartifacts", "mlruns", "artifacts", ".")  # where servers and clients put artifacts beside their database
+_INDIRECT = ("runs", "models")  # MLflow's client would follow these to wherever the server says next
 _OWN_END = 2  # names at a path's end that are surely its own: a run and its folder, say
 
 
@@ -52,6 +56,10 @@ class Places:
             if self.source.address.kind == "server":
                 return self._repository(uri)
             return self._moved(PurePosixPath(unquote(parts.path)), uri, proxied=True)
+        if parts.scheme == "file" and parts.netloc not in ("", "localhost"):
+            return Gone(f"file://{parts.netloc}", "lies on another machine")
+        if parts.scheme in _INDIRECT and self.source.address.is_remote:
+            return Gone(f"{parts.scheme}:/", "may lead to any folder of this machine")
         if parts.scheme in ("", "file"):
             return self._on_disk(PurePosixPath(unquote(parts.path) if parts.scheme else uri), uri)
         return self._repository(uri)
@@ -65,9 +73,15 @@ class Places:
     def _meant(self, path: PurePosixPath) -> list[Path]:
         """What a path may mean: a relative one is of the folder in which the server or client was started."""
         beside = self.source.address.path
+        if self.source.address.is_remote:
+            return [Path(path)] if self._is_below_given(path) else []
         if path.is_absolute() or beside is None:
             return [Path(path)]
         return [beside.parent / path, *(root.parent / path for root in self.roots), Path(path)]
+
+    def _is_below_given(self, path: PurePosixPath) -> bool:
+        place = Path(path).resolve()
+        return path.is_absolute() and any(place.is_relative_to(root.resolve()) for root in self.roots)
 
     def _moved(self, path: PurePosixPath, uri: str, *, proxied: bool) -> Path | Gone | None:
         names = [name for name in path.parts if name not in ("/", ".", "..")]
