@@ -83,7 +83,7 @@ def _on(dataset: DatasetRef) -> ColumnElement[bool]:
     return and_(named, metrics.c.dataset_digest == dataset.digest) if dataset.digest else named
 
 
-def _sorted(query: Select[tuple[str]], orders: Sequence[ModelOrder]) -> Select[tuple[str]]:
+def _sorted(query: Select[str], orders: Sequence[ModelOrder]) -> Select[str]:
     """Missing values come last either way; then the newest first."""
     named = [_ALIASES.get(order.field, order.field) for order in orders]
     for order, name in zip(orders, named, strict=True):

@@ -159,7 +159,7 @@ def tags_of(sent: Sequence[Tag]) -> dict[str, str]:
     if tags.get(_PROMPT_TAG, "").lower() == "true":
         raise MLflowError(
             "NOT_IMPLEMENTED",
-            "Tidewheel does not have the prompt registry: a model cannot be a prompt. Keep prompts on an MLflow server.",
+            "Tidewheel has no prompt registry: a model cannot be a prompt. Keep prompts on an MLflow server.",
         )
     return tags
 
