@@ -39,6 +39,8 @@ def names(tracking, filter="", order_by=None, **more):  # noqa: A002
         ("run_name LIKE 'a%'", set()),
         ("attributes.`run name` ILIKE 'a%'", {"Ash"}),
         ("tags.mlflow.runName = 'beech'", {"beech"}),
+        ("tags.`mlflow.runName` IS NULL", set()),
+        ("tags.`mlflow.runName` IS NOT NULL AND metrics.auc > 0.5", {"beech"}),
         ("status = 'RUNNING' AND start_time > 0", {"Ash", "beech", "cedar", "dogwood"}),
         ("end_time > 0", set()),
     ],

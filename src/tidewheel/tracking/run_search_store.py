@@ -88,7 +88,9 @@ def _found(
 
 
 def _condition(comparison: Comparison) -> ColumnElement[bool]:
-    if (comparison.kind, comparison.key) == ("tag", RUN_NAME_TAG) and comparison.value is not None:
+    if (comparison.kind, comparison.key) == ("tag", RUN_NAME_TAG):
+        if comparison.value is None:
+            return true() if comparison.operator == "IS NOT NULL" else false()  # every run has a name
         comparison = replace(comparison, kind="attribute", key="run_name")
     if comparison.kind == "attribute":
         column = _ATTRIBUTES[comparison.key]
