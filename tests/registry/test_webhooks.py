@@ -4,19 +4,23 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from tidewheel.base.errors import InvalidInput, NotFound
 from tidewheel.base.settings import Settings
-from tidewheel.registry import Webhooks
+from tidewheel.registry import Webhooks, webhook_store
 from tidewheel.registry.webhook_address import check_url, open_connection
+from tidewheel.registry.webhook_events import example_of
 from tidewheel.registry.webhook_records import EVENTS
+from tidewheel.registry.webhook_sender import send
 from tidewheel.storage.journal import read_entries
 
 ALLOWED = {"registry.webhook_private_hosts": True, "registry.webhook_tries": 3}
@@ -183,8 +187,6 @@ def test_only_one_of_many_couriers_serves_a_webhook_and_none_is_told_twice(
 def test_a_courier_that_died_leaves_its_work_to_another_once_its_claim_lapses(
     webhooks, receiver, register, metadata, monkeypatch
 ):
-    from tidewheel.registry import webhook_store
-
     webhook = webhooks.create("dead", receiver.url, ["model_version.created"])
     register()
     with metadata.record() as connection:
@@ -201,6 +203,68 @@ def test_a_disabled_webhook_is_not_told_even_later(webhooks, receiver, register)
     register()
     deliver(webhooks, lambda: receiver.got)
     assert [each["version"] for each in receiver.data()] == ["2"]
+
+
+def test_events_that_are_added_are_told_from_then_on_and_the_past_is_not_replayed(
+    webhooks, receiver, register, registry
+):
+    webhook = webhooks.create("wide", receiver.url, ["model_version.created"])
+    version = register(tags={"old": "1"})
+    registry.tag(version.id, {"old": "2"})
+    deliver(webhooks, lambda: receiver.got)
+    registry.promote(version.id)
+    webhooks.update(webhook.id, events=["model_version.created", "model_version_tag.set", "registered_model.created"])
+    registry.tag(version.id, {"new": "1"})
+    deliver(webhooks, lambda: len(receiver.got) >= 2)
+    assert receiver.events() == ["model_version.created", "model_version_tag.set"]
+    assert receiver.data()[1]["key"] == "new"
+
+
+def test_a_delivery_under_way_does_not_bring_the_past_back_to_a_webhook_with_more_events(webhooks, register, metadata):
+    webhook = webhooks.create("wide", "https://example.com/x", ["model_version.created"])
+    with metadata.record() as connection:
+        webhook_store.claim(connection, webhook.id, "claim_under_way", 60.0)
+    register()
+    webhooks.update(webhook.id, events=["model_version.created", "registered_model.created"])
+    with metadata.record() as connection:
+        assert not webhook_store.settle(connection, webhook.id, "claim_under_way", told_seq=0)
+
+
+def test_a_receiver_that_drips_is_left_at_the_limit_of_the_whole_exchange():
+    left = threading.Event()
+
+    def drip(listener):
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while not left.wait(0.02):
+                try:
+                    connection.sendall(b"x")
+                except OSError:
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        dripping = threading.Thread(target=drip, args=(listener,))
+        dripping.start()
+        url, began = f"http://127.0.0.1:{listener.getsockname()[1]}/", time.monotonic()
+        at = datetime.now(UTC)
+        reply = send(url, None, example_of(EVENTS[0]), "d1", at, private=True, limit_s=0.3)
+        took_s = time.monotonic() - began
+        left.set()
+        dripping.join()
+    assert not reply.taken
+    assert reply.worth_another
+    assert "longer than 0.3 s" in reply.error
+    assert took_s < 5
+
+
+def test_the_journal_holds_no_more_of_an_address_than_its_host(webhooks, metadata):
+    webhook = webhooks.create("chat", "https://chat.example/hooks/k3y", ["model_version.created"])
+    webhooks.update(webhook.id, url="https://chat.example/hooks/k3y2")
+    assert webhooks.webhook(webhook.id).url == "https://chat.example/hooks/k3y2"
+    with metadata.read() as connection:
+        entries = read_entries(connection, kinds=["registry.webhook."])
+    assert [entry.data["url"] for entry in entries] == ["https://chat.example/…"] * 2
 
 
 def test_a_test_says_how_the_receiver_answered(webhooks, receiver):

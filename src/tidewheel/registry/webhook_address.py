@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import time
 from urllib.parse import SplitResult, urlsplit
 
 from tidewheel.base.errors import InvalidInput, NotAllowed
@@ -49,8 +50,14 @@ def check_url(url: str, *, private: bool) -> SplitResult:
     return parts
 
 
+def veiled(url: str) -> str:
+    """A webhook's address without what may be a key to it: who knows the path of a chat's webhook can post there."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}/…"
+
+
 def open_connection(host: str, port: int, timeout_s: float, *, private: bool) -> socket.socket:
-    """A TCP connection to a host whose address is allowed.
+    """A TCP connection to a host whose address is allowed, tried for `timeout_s` over all of its addresses.
 
     Raises:
         NotAllowed: if the host's addresses are private and that is not allowed.
@@ -61,9 +68,10 @@ def open_connection(host: str, port: int, timeout_s: float, *, private: bool) ->
     for _, _, _, _, address in found:
         if not private and not _is_public(str(address[0])):
             raise NotAllowed(f"The webhook's host {host} has the address {address[0]}, not a public one.", fix=_FIX)
+    ends_at = time.monotonic() + timeout_s
     for family, kind, protocol, _, address in found:
         connection = socket.socket(family, kind, protocol)
-        connection.settimeout(timeout_s)
+        connection.settimeout(max(0.001, ends_at - time.monotonic()))
         try:
             connection.connect(address)
         except OSError as error:

@@ -36,7 +36,7 @@ class Courier:
         self._tries = tries
         self._private = private
         self._under_way: dict[str, threading.Thread] = {}
-        self._seen: dict[str, int] = {}  # up to where the journal holds nothing for a webhook
+        self._seen: dict[tuple[str, tuple[str, ...]], int] = {}  # up to where nothing is for a webhook of such events
         self._stopping = threading.Event()
 
     def round(self) -> int:
@@ -91,14 +91,16 @@ class Courier:
             if not waiting:
                 return []
             head = webhook_store.head(connection)
-            found = []
+            found, seen = [], {}
             for each in waiting:
-                after = max(each.told_seq, self._seen.get(each.webhook.id, 0))
+                name = (each.webhook.id, each.webhook.events)
+                after = max(each.told_seq, self._seen.get(name, 0))
                 kinds = kinds_of(each.webhook.events)
                 if after < head and read_entries(connection, after=after, kinds=kinds, limit=1):
                     found.append(each.webhook.id)
                 else:
-                    self._seen[each.webhook.id] = head
+                    seen[name] = head
+            self._seen = seen
         return found
 
     def _next(self, held: Subscription) -> tuple[Entry, Notice, bool] | None:

@@ -20,6 +20,7 @@ class Webhook:
     """An address that is told of events of the registry.
 
     Attributes:
+        url: where it is; a viewer, and the journal, see no more of it than the host, for the rest may be a key.
         events: those of `EVENTS` that it is told of.
         status: ACTIVE or DISABLED.
         has_secret: whether deliveries are signed; the secret itself is never shown.

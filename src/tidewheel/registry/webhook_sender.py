@@ -8,12 +8,16 @@ Called by the courier and by `Webhooks.test`; whether to try again is theirs to 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import http.client
 import json
+import socket
 import ssl
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -49,14 +53,24 @@ class Reply:
 
 
 def send(
-    url: str, secret: str | None, notice: Notice, delivery_id: str, at: datetime, *, private: bool = False
+    url: str,
+    secret: str | None,
+    notice: Notice,
+    delivery_id: str,
+    at: datetime,
+    *,
+    private: bool = False,
+    limit_s: float = TIMEOUT_S,
 ) -> Reply:
-    """Post an event that happened `at` once; nothing is raised for what the receiver or the network does."""
+    """Post an event that happened `at` once; nothing is raised for what the receiver or the network does.
+
+    From the connection to the last byte read it takes at most `limit_s`.
+    """
     entity, _, action = notice.event.partition(".")
     body = json.dumps({"entity": entity, "action": action, "timestamp": at.isoformat(), "data": notice.data})
     headers = _headers(secret, delivery_id, body)
     try:
-        return _post(url, body.encode(), headers, private)
+        return _post(url, body.encode(), headers, private, limit_s)
     except TidewheelError as error:
         return Reply(None, error=error.message, refused=True)
     except (OSError, http.client.HTTPException) as error:
@@ -82,13 +96,14 @@ def _headers(secret: str | None, delivery_id: str, body: str) -> dict[str, str]:
     return headers
 
 
-def _post(url: str, body: bytes, headers: dict[str, str], private: bool) -> Reply:
+def _post(url: str, body: bytes, headers: dict[str, str], private: bool, limit_s: float) -> Reply:
     parts = check_url(url, private=private)
     secure, host = parts.scheme == "https", str(parts.hostname)
     port = parts.port or (443 if secure else 80)
-    with open_connection(host, port, TIMEOUT_S, private=private) as plain:
+    ends_at = time.monotonic() + limit_s
+    with open_connection(host, port, limit_s, private=private) as plain, _cut_off(plain, ends_at, limit_s):
         stream = ssl.create_default_context().wrap_socket(plain, server_hostname=host) if secure else plain
-        connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+        connection = http.client.HTTPConnection(host, port)
         connection.sock = stream
         try:
             target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -98,6 +113,29 @@ def _post(url: str, body: bytes, headers: dict[str, str], private: bool) -> Repl
                 return Reply(answer.status, text, again_after_s=_retry_after(answer.getheader("Retry-After")))
         finally:
             connection.close()
+
+
+@contextlib.contextmanager
+def _cut_off(line: socket.socket, ends_at: float, limit_s: float) -> Iterator[None]:
+    """Shut the line down at a moment, TLS's greeting included: a limit of each read never ends one that drips."""
+    late = threading.Event()
+    with line.dup() as twin:  # TLS takes the line itself away
+
+        def cut() -> None:
+            late.set()
+            with contextlib.suppress(OSError):
+                twin.shutdown(socket.SHUT_RDWR)
+
+        timer = threading.Timer(max(0.0, ends_at - time.monotonic()), cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
+            if late.is_set():
+                raise TimeoutError(f"it took longer than {limit_s:g} s") from None
 
 
 def _retry_after(header: str | None) -> float | None:

@@ -20,13 +20,14 @@ from tidewheel.base.page_tokens import page_offset, page_token as next_token
 from tidewheel.base.settings import Settings
 from tidewheel.registry import webhook_store
 from tidewheel.registry.names import check_description
-from tidewheel.registry.webhook_address import check_url
+from tidewheel.registry.webhook_address import check_url, veiled
 from tidewheel.registry.webhook_courier import Courier
 from tidewheel.registry.webhook_events import example_of
 from tidewheel.registry.webhook_records import EVENTS, Webhook, WebhookPage, WebhookTest
 from tidewheel.registry.webhook_sender import send
 from tidewheel.registry.webhook_store import Subscription
 from tidewheel.storage import Metadata
+from tidewheel.storage.journal import current_role
 
 MAX_WEBHOOKS = 1000
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
@@ -92,13 +93,13 @@ class Webhooks:
         with self._metadata.read() as connection:
             found = webhook_store.list_page(connection, limit + 1, offset)
         more = next_token(offset + limit) if len(found) > limit else None
-        return WebhookPage(tuple(found[:limit]), more)
+        return WebhookPage(tuple(_shown(webhook) for webhook in found[:limit]), more)
 
     @door("GET", "/registry/webhooks/{webhook_id}")
     def webhook(self, webhook_id: str) -> Webhook:
         """The webhook of an id."""
         with self._metadata.read() as connection:
-            return _require(connection, webhook_id).webhook
+            return _shown(_require(connection, webhook_id).webhook)
 
     @door("POST", "/registry/webhooks/{webhook_id}")
     def update(
@@ -111,7 +112,10 @@ class Webhooks:
         secret: str | None = None,
         status: str | None = None,
     ) -> Webhook:
-        """Change what is given and leave the rest; one that is active again is told of what happens from then on."""
+        """Change what is given and leave the rest.
+
+        One that is active again, or has more events, is told of what happens from then on.
+        """
         with self._metadata.change() as change:
             former = _require(change.connection, webhook_id).webhook
             webhook = replace(
@@ -124,11 +128,13 @@ class Webhooks:
                 updated_at=self._clock.now(),
                 has_secret=former.has_secret or bool(secret),
             )
-            columns: dict[str, Any] = {**_facts(webhook), "updated_at_us": self._clock.now_us()}
+            columns: dict[str, Any] = {**_columns(webhook), "updated_at_us": self._clock.now_us()}
             if secret:
                 columns["secret"] = _checked_secret(secret)
-            if webhook.status != former.status:
+            if webhook.status != former.status or set(webhook.events) - set(former.events):
+                # Without its claim, a delivery under way can no longer write the old place in the journal back.
                 columns |= {"told_seq": webhook_store.head(change.connection), "told_parts": 0, "tries": 0}
+                columns |= {"claimed_by": None, "claimed_until_us": 0}
             if webhook.events != former.events:
                 columns["told_parts"] = 0
             webhook_store.change(change.connection, webhook_id, **columns, next_try_at_us=0)
@@ -201,8 +207,16 @@ def _checked_secret(secret: str | None) -> str | None:
     return secret or None
 
 
-def _facts(webhook: Webhook) -> dict[str, Any]:
+def _columns(webhook: Webhook) -> dict[str, Any]:
     return {name: getattr(webhook, name) for name in ("name", "url", "events", "description", "status")}
+
+
+def _facts(webhook: Webhook) -> dict[str, Any]:
+    return _columns(webhook) | {"url": veiled(webhook.url)}
+
+
+def _shown(webhook: Webhook) -> Webhook:
+    return replace(webhook, url=veiled(webhook.url)) if current_role() == "viewer" else webhook
 
 
 def _require(connection: Connection, webhook_id: str) -> Subscription:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from tidewheel.base.doors import Door, doors_of
 from tidewheel.server.answers import ErrorAnswer, answer
-from tidewheel.server.guard import needs
+from tidewheel.server.guard import Caller, needs
 from tidewheel.server.json_route import JsonRoute
 from tidewheel.storage.journal import acting
 
@@ -61,7 +61,8 @@ def _handler(room: type, verb: str, note: Door, pick: Callable[[Platform], objec
         sent = given.pop("body", None)
         if sent is not None:
             given.update({field: getattr(sent, field) for field in fields if field in sent.model_fields_set})
-        with acting(actor=request.state.principal.name):
+        caller: Caller = request.state.principal
+        with acting(actor=caller.name, role=caller.role):
             return answer(getattr(pick(request.app.state.platform), verb)(**given))
 
     enter.__name__ = f"{room.__name__}_{verb}"

@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, Connection, Index, Integer, Row, Table, Text, or_, select
 
+from tidewheel.base.doors import Role
 from tidewheel.base.hashing import canonical_json, hash_bytes
 from tidewheel.base.units import from_us
 from tidewheel.storage.metadata_schema import Json, schema
@@ -84,23 +85,31 @@ class Break:
 
 _actor: ContextVar[str] = ContextVar("tidewheel_actor", default="local")
 _cause: ContextVar[str | None] = ContextVar("tidewheel_cause", default=None)
+_role: ContextVar[Role] = ContextVar("tidewheel_role", default="admin")
 
 
 @contextmanager
-def acting(*, actor: str | None = None, cause: str | None = None) -> Iterator[None]:
-    """Within the block, entries are written in the name of `actor` and because of the entry `cause`."""
+def acting(*, actor: str | None = None, cause: str | None = None, role: Role | None = None) -> Iterator[None]:
+    """Within the block, entries are written in the name of `actor`, who has `role`, and because of entry `cause`."""
     actor_token = _actor.set(actor or _actor.get())
     cause_token = _cause.set(cause or _cause.get())
+    role_token = _role.set(role or _role.get())
     try:
         yield
     finally:
         _actor.reset(actor_token)
         _cause.reset(cause_token)
+        _role.reset(role_token)
 
 
 def current_actor() -> str:
     """In whose name changes are made here."""
     return _actor.get()
+
+
+def current_role() -> Role:
+    """How far the caller reaches here; who works on the machine itself is its owner."""
+    return _role.get()
 
 
 def current_cause() -> str | None:

@@ -129,6 +129,20 @@ def test_what_was_registered_natively_is_downloaded_from_where_the_registry_keep
     assert told(get(http, "model-versions/get", name="eta", version="1"))["model_version"]["source"] == kept
 
 
+def test_what_a_run_is_overwritten_with_later_does_not_reach_the_version_registered_from_it(http):
+    run = told(post(http, "runs/create", experiment_id="0"))["run"]["info"]
+    path = f"{run['artifact_uri'].partition(':/')[2].lstrip('/')}/model/model.txt"
+    files = "/api/2.0/mlflow-artifacts/artifacts"
+    told(http.put(f"{files}/{path}", content=b"first"))
+    told(post(http, "registered-models/create", name="eta"))
+    source = f"runs:/{run['run_id']}/model"
+    told(post(http, "model-versions/create", name="eta", source=source, run_id=run["run_id"]))
+    told(http.put(f"{files}/{path}", content=b"second"))
+    kept = told(get(http, "model-versions/get-download-uri", name="eta", version="1"))["artifact_uri"]
+    assert http.get(f"{files}/{kept.removeprefix('mlflow-artifacts:/')}/model.txt").content == b"first"
+    assert told(get(http, "model-versions/get", name="eta", version="1"))["model_version"]["source"] == source
+
+
 def test_a_copy_leads_to_the_files_of_its_original(http, surge):
     told(post(http, "registered-models/create", name="copy"))
     told(post(http, "model-versions/create", name="copy", source="models:/surge/1"))
@@ -149,6 +163,21 @@ def test_a_webhook_is_made_seen_changed_and_forgotten_and_keeps_its_secret(http)
     status, code, message = refused(http.get(f"{ROOT}/webhooks/{made['webhook_id']}"))
     assert (status, code) == (404, "RESOURCE_DOES_NOT_EXIST")
     assert "not found" in message
+
+
+def test_a_viewer_sees_the_host_of_a_webhook_and_a_developer_its_whole_address(http, platform):
+    url = "https://chat.example:8443/hooks/k3y?t=k3y"
+    webhook = platform.webhooks.create("hook", url, ["model_version.created"])
+    shown = {}
+    for role in ("viewer", "developer"):
+        headers = {"Authorization": f"Bearer {platform.governance.create_token(role, role).secret}"}
+        for address in (f"{ROOT}/webhooks", "/api/v1/registry/webhooks"):
+            for path in (address, f"{address}/{webhook.id}"):
+                shown[role, path] = told(http.get(path, headers=headers))
+    for (role, path), answer in shown.items():
+        found = answer.get("webhook") or answer.get("webhooks", answer)
+        found = found[0] if isinstance(found, list) else found
+        assert found["url"] == (url if role == "developer" else "https://chat.example:8443/…"), path
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1/x", "ftp://example.com", "http://169.254.169.254/latest"])

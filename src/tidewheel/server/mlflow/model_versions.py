@@ -192,12 +192,13 @@ def _note_on_logged_model(platform: Platform, model_id: str, version: ModelVersi
 
 
 def _download_uri(platform: Platform, version: ModelVersion) -> str:
-    """Where a client finds the files: at the address they came from, or among those that the registry keeps.
+    """Where a client finds the files: those that the registry keeps, which nobody can write over, before any other.
 
-    A copy of a version whose files are not here is followed to the first of its line.
+    The folder of a run may be written to after it was registered. A version whose files are not here is at the address
+    they came from; a copy of such a one is followed to the first of its line.
     """
     for _ in range(_MOST_COPIES):
-        if version.source is None or (version.files and version.source.startswith("models:")):
+        if version.source is None or version.files:
             return f"mlflow-artifacts:/versions/{version.id}"
         if kind_of(version.source) != "version":
             return version.source

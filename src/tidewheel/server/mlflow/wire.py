@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tidewheel.base.errors import TidewheelError
 from tidewheel.server import mlflow
-from tidewheel.server.guard import admit
+from tidewheel.server.guard import Caller, admit
 from tidewheel.server.mlflow.errors import MLflowError, invalid, refusal
 from tidewheel.server.mlflow.protocol import Endpoint, find, is_known, read_request
 from tidewheel.server.mlflow.unsupported import unsupported
@@ -48,7 +48,7 @@ class MLflowWire:
             "//"
         ):  # an address joined to one that ends with a slash
             scope = {**scope, "path": "/" + scope["path"].lstrip("/")}
-        if scope["type"] != "http" or not _is_ours(scope["path"]):
+        if scope["type"] != "http" or not is_ours(scope["path"]):
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
@@ -62,19 +62,24 @@ class MLflowWire:
 
     async def _call(self, endpoint: Endpoint, in_path: dict[str, str], request: Request, send: Send) -> None:
         try:
-            body = await request.body()
+            caller = await self._threads.run(functools.partial(admit, request, endpoint.role))
+            body = await request.body()  # only now: whoever may not come in makes the server hold nothing
+        except TidewheelError as error:
+            await _answer(send, *refusal(error))
+            return
         except ClientDisconnect:
             return
-        work = functools.partial(self._work, endpoint, in_path, request, body)
+        work = functools.partial(self._work, endpoint, in_path, request, caller, body)
         await _answer(send, *await self._threads.run(work))
 
-    def _work(self, endpoint: Endpoint, in_path: dict[str, str], request: Request, body: bytes) -> tuple[int, bytes]:
+    def _work(
+        self, endpoint: Endpoint, in_path: dict[str, str], request: Request, caller: Caller, body: bytes
+    ) -> tuple[int, bytes]:
         try:
-            caller = admit(request, endpoint.role)
             if body or endpoint.method in {"POST", "PUT"}:
                 _check_content_type(request)
             sent = read_request(endpoint, in_path, request.scope["query_string"], body)
-            with acting(actor=caller.name):
+            with acting(actor=caller.name, role=caller.role):
                 result = endpoint.function(self._platform, sent)
         except TidewheelError as error:
             return refusal(error)
@@ -84,14 +89,15 @@ class MLflowWire:
         try:
             caller = await run_in_threadpool(admit, request, endpoint.role)
             request.scope["path_params"] = in_path
-            with acting(actor=caller.name):
+            with acting(actor=caller.name, role=caller.role):
                 response = await endpoint.function(self._platform, request)
                 await response(request.scope, request.receive, send)
         except TidewheelError as error:
             await _answer(send, *refusal(error))
 
 
-def _is_ours(path: str) -> bool:
+def is_ours(path: str) -> bool:
+    """Whether a path is one that MLflow's clients ask for, so that even a refusal speaks as MLflow does."""
     return path.startswith(_ROOTS) or path in _BARE
 
 
