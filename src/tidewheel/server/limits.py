@@ -10,10 +10,13 @@ import logging
 import time
 from collections import Counter
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tidewheel.base.errors import TidewheelError, TooLarge
 from tidewheel.server.answers import refusal
+from tidewheel.server.mlflow import errors as mlflow_errors
+from tidewheel.server.mlflow.wire import is_ours
 
 _log = logging.getLogger("tidewheel.server")
 _UPLOADS = ("/api/2.0/mlflow-artifacts/", "/ajax-api/2.0/mlflow-artifacts/")
@@ -107,7 +110,8 @@ class _Exchange:
 
     async def _answer(self, error: TidewheelError) -> None:
         self._refused = True
-        await refusal(error)(self._scope, self._receive, self._pass_on)
+        response = _as_mlflow(error) if is_ours(f"/{self._scope['path'].lstrip('/')}") else refusal(error)
+        await response(self._scope, self._receive, self._pass_on)
 
     async def _pass_on(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -117,6 +121,11 @@ class _Exchange:
             missing = [header for header in _HEADERS if header[0] not in present]
             message = {**message, "headers": [*message.get("headers", []), *missing]}
         await self._send(message)
+
+
+def _as_mlflow(error: TidewheelError) -> Response:
+    """The error in the shape of MLflow's protocol, which has no status of its own for a body that is too large."""
+    return Response(mlflow_errors.refusal(error)[1], status_code=error.status, media_type="application/json")
 
 
 def _uploads(scope: Scope) -> bool:
