@@ -1,8 +1,9 @@
 """Artifacts are kept by content, under a run, and never outside it."""
 
 import pytest
+from sqlalchemy import event
 
-from tidewheel.base.errors import Corrupt, InvalidInput, NotFound
+from tidewheel.base.errors import Conflict, Corrupt, InvalidInput, NotFound
 
 
 def test_files_folders_and_bytes_are_kept(tracking, tmp_path):
@@ -54,3 +55,32 @@ def test_a_damaged_artifact_is_not_given_out(tracking, tmp_path):
     (tmp_path / "blobs" / digest[:2] / digest[2:]).write_bytes(b"y")
     with pytest.raises(Corrupt):
         tracking.fetch_artifact(run.id, "a", tmp_path / "out")
+
+
+def test_a_folder_of_many_files_costs_as_many_statements_as_one_of_few(tracking, metadata, tmp_path):
+    def statements(count: int) -> int:
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        for number in range(count):
+            (folder / f"{number}.txt").write_text("same")
+        run, seen = tracking.start_run(), []
+        event.listen(metadata.engine, "before_cursor_execute", lambda *call: seen.append(call[2]))
+        tracking.log_artifact(run.id, folder)
+        assert len(tracking.artifacts(run.id)) == count
+        return len(seen)
+
+    assert statements(300) == statements(3)
+
+
+def test_of_many_files_the_one_that_cannot_be_kept_is_named(tracking, tmp_path):
+    run = tracking.start_run()
+    tracking.log_artifact(run.id, b"x", "plots/b/deep")
+    tracking.log_artifact(run.id, b"x", "notes")
+    for name in "abc":
+        (tmp_path / "plots").mkdir(exist_ok=True)
+        (tmp_path / "plots" / name).write_text(name)
+    with pytest.raises(Conflict, match="plots/b' is a folder"):
+        tracking.log_artifact(run.id, tmp_path / "plots")
+    with pytest.raises(Conflict, match="notes' is a file"):
+        tracking.log_artifact(run.id, tmp_path / "plots", "notes")
+    assert [artifact.path for artifact in tracking.artifacts(run.id)] == ["notes", "plots/b/deep"]

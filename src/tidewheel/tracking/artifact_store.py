@@ -8,7 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Connection, Table, Text, bindparam, delete, func, select, true
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    func,
+    or_,
+    select,
+    true,
+)
 
 from tidewheel.base.units import from_us, to_us
 from tidewheel.storage import schema
@@ -54,15 +67,24 @@ def find_artifact(connection: Connection, path: str) -> Artifact | None:
 
 def is_file(connection: Connection, paths: Sequence[str]) -> str | None:
     """The first of the paths that is an artifact, or None."""
-    found: str | None = connection.execute(
-        select(artifacts.c.path).where(artifacts.c.path.in_(paths)).order_by(artifacts.c.path).limit(1)
-    ).scalar()
-    return found
+    for start in range(0, len(paths), _PAGE):
+        among = artifacts.c.path.in_(paths[start : start + _PAGE])
+        found: str | None = connection.execute(
+            select(artifacts.c.path).where(among).order_by(artifacts.c.path).limit(1)
+        ).scalar()
+        if found is not None:
+            return found
+    return None
 
 
-def is_folder(connection: Connection, path: str) -> bool:
-    """Whether artifacts lie below a path."""
-    return connection.execute(select(artifacts.c.path).where(_below(path)).limit(1)).first() is not None
+def is_folder(connection: Connection, paths: Sequence[str]) -> str | None:
+    """One of the paths that artifacts lie below, or None."""
+    for start in range(0, len(paths), _PAGE):
+        page = paths[start : start + _PAGE]
+        below = connection.execute(select(artifacts.c.path).where(or_(*map(_below, page))).limit(1)).scalar()
+        if below is not None:
+            return next(path for path in page if not path or below.startswith(f"{path}/"))
+    return None
 
 
 def list_below(connection: Connection, folder: str) -> list[Artifact]:

@@ -5,6 +5,8 @@ Called by `Artifacts`; and the other way round, `owner` tells whose artifact a p
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Sequence
 from urllib.parse import urlsplit
 
 from sqlalchemy import Connection
@@ -77,21 +79,34 @@ def resolve(connection: Connection, uri: str) -> str:
 
 def owner(connection: Connection, path: str) -> tuple[str, str]:
     """The lineage node that a path belongs to, and its name there: a run's, a logged model's, or its own."""
+    return owners(connection, [path])[0]
+
+
+def owners(connection: Connection, paths: Sequence[str]) -> list[tuple[str, str]]:
+    """The `owner` of each path. However many files a run or model has, it is looked up once."""
+    node_of = functools.cache(functools.partial(_node, connection))
+    return [_owner(node_of, path) for path in paths]
+
+
+def _owner(node_of: Callable[[str], str | None], path: str) -> tuple[str, str]:
     parts = path.split("/")
     for at in range(1, len(parts) - 1):
-        id_, name = parts[at - 1], "/".join(parts[at + 1 :])
-        if parts[at] == "artifacts" and logged_model_store.exists(connection, id_):
-            return f"logged_model:{id_}", name
-        if parts[at] == "artifacts" and store.lifecycle_stage(connection, id_) is not None:
-            return f"run:{id_}", name
+        if parts[at] == "artifacts" and (node := node_of(parts[at - 1])) is not None:
+            return node, "/".join(parts[at + 1 :])
     return f"artifact:{path}", parts[-1]
+
+
+def _node(connection: Connection, id_: str) -> str | None:
+    if logged_model_store.exists(connection, id_):
+        return f"logged_model:{id_}"
+    return f"run:{id_}" if store.lifecycle_stage(connection, id_) is not None else None
 
 
 def _in_run(connection: Connection, run_id: str, path: str) -> str:
     """A path of a run. MLflow 3 keeps models aside: ``runs:/RUN/NAME`` may mean the run's model of that name."""
     kept = check_path(join_path(run_root(connection, run_id), path))
     name, _, within = path.partition("/")
-    if name and not artifact_store.is_file(connection, [kept]) and not artifact_store.is_folder(connection, kept):
+    if name and not artifact_store.is_file(connection, [kept]) and not artifact_store.is_folder(connection, [kept]):
         location = logged_model_store.location_in_run(connection, run_id, name)
         return check_path(join_path(require_path(location), within)) if location else kept
     return kept

@@ -78,9 +78,9 @@ class Artifacts:
 
     def writer(self, path: str) -> ArtifactWriter:
         """An artifact that comes in pieces; it is there, whole, once it is committed."""
-        _refuse_versions(check_path(path))
+        refuse_versions(check_path(path))
         with self._metadata.read() as connection:
-            _refuse_file_as_folder(connection, path)
+            _refuse_file_as_folder(connection, [path])
         return ArtifactWriter(self, path, self._blobs.writer())
 
     def keep(self, path: str, digest: str, size_bytes: int) -> Artifact:
@@ -128,7 +128,7 @@ class Artifacts:
     @door("POST", "/tracking/artifacts/delete")
     def delete(self, path: str) -> None:
         """Forget the artifact of a path, or all below it. Their bytes stay while anything else holds them."""
-        _refuse_versions(check_path(path))
+        refuse_versions(check_path(path))
         with self._metadata.change() as change:
             gone = artifact_store.delete_artifacts(change.connection, path)
             if not gone:
@@ -168,11 +168,7 @@ class Artifacts:
 
     def _write(self, kept: Kept) -> Kept:
         with self._metadata.change() as change:
-            for artifact in kept:
-                _refuse_versions(artifact.path)
-                _refuse_file_as_folder(change.connection, artifact.path)
-            artifact_store.write_artifacts(change.connection, kept)
-            _emit(change, kept)
+            write(change, kept)
         return kept
 
 
@@ -202,10 +198,20 @@ class ArtifactWriter:
         self._blob.__exit__(kind, error, trace)
 
 
-def _emit(change: Change, kept: list[Artifact]) -> None:
+def write(change: Change, kept: Sequence[Artifact]) -> None:
+    """Give paths to blobs, within a change of the caller's.
+
+    Raises:
+        InvalidInput: if a path belongs to the registry.
+        Conflict: if a folder of a path is a file, or a path is a folder.
+    """
+    paths = [artifact.path for artifact in kept]
+    for path in paths:
+        refuse_versions(path)
+    _refuse_file_as_folder(change.connection, paths)
+    artifact_store.write_artifacts(change.connection, kept)
     facts: dict[str, dict[str, str]] = {}
-    for artifact in kept:
-        node, name = artifact_uris.owner(change.connection, artifact.path)
+    for artifact, (node, name) in zip(kept, artifact_uris.owners(change.connection, paths), strict=True):
         facts.setdefault(node, {})[name] = artifact.digest
     for node, digests in facts.items():
         change.emit("tracking.artifact.logged", node, {"artifacts": digests})
@@ -237,20 +243,22 @@ def _refuse_way_out(folder: Path, file: Path) -> None:
         )
 
 
-def _refuse_versions(path: str) -> None:
+def refuse_versions(path: str) -> None:
+    """Refuse a path that nobody but the registry may give files to."""
     if path == VERSIONS or path.startswith(f"{VERSIONS}/"):
         raise InvalidInput(
             f"{path[:80]!r} belongs to the registry and is only for reading.", fix="Choose another path, or register."
         )
 
 
-def _refuse_file_as_folder(connection: Connection, path: str) -> None:
-    parts = path.split("/")
-    file = artifact_store.is_file(connection, ["/".join(parts[:end]) for end in range(1, len(parts))])
+def _refuse_file_as_folder(connection: Connection, paths: Sequence[str]) -> None:
+    above = {path[:end] for path in paths for end, letter in enumerate(path) if letter == "/"}
+    file = artifact_store.is_file(connection, sorted(above))
     if file is not None:
         raise Conflict(f"{file!r} is a file, so nothing can be kept below it.", fix="Delete it, or use another path.")
-    if artifact_store.is_folder(connection, path):
-        raise Conflict(f"{path!r} is a folder, so no file can be kept there.", fix="Delete it, or use another path.")
+    folder = artifact_store.is_folder(connection, paths)
+    if folder is not None:
+        raise Conflict(f"{folder!r} is a folder, so no file can be kept there.", fix="Delete it, or use another path.")
 
 
 def _in_version(path: str) -> tuple[str, str]:
