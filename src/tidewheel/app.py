@@ -55,7 +55,7 @@ class Platform:
         self.data = Data(self.metadata, tables, blobs, self.clock)
         self.experiments = Experiments(self.metadata, self.clock)
         self.artifacts = Artifacts(self.metadata, blobs, self.clock, versions=self._version_files)
-        self.uploads = MultipartUploads(self.metadata, blobs, self.artifacts, self.clock)
+        self.uploads = MultipartUploads(self.metadata, blobs, self.clock)
         self.logged_models = LoggedModels(self.metadata, self.clock)
         self.tracking = Tracking(self.metadata, blobs, self.clock)
         self.tracking.spool_folder = spool_folder(settings, home / "spool", str(home))

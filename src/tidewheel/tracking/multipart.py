@@ -1,8 +1,8 @@
 """Multipart uploads: a large artifact comes in parts, at once and in any order, and is there when it is completed.
 
 The server's MLflow wire is the caller. A part is a blob that begins with the name of its upload, so no other blob can
-have its digest, and it may be removed when the upload ends. An upload
-older than a day is forgotten when another begins.
+have its digest, and it may be removed when the upload ends. An upload older than a day is forgotten when another
+begins; until then one that was completed is known, so that a client whose answer was lost may ask again.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from types import TracebackType
 
 from tidewheel.base.clock import Clock
 from tidewheel.base.errors import InvalidInput, NotFound
+from tidewheel.base.units import from_us
 from tidewheel.storage import Blobs, BlobWriter, Metadata
-from tidewheel.tracking import multipart_store
+from tidewheel.tracking import artifact_store, multipart_store
 from tidewheel.tracking.artifact_paths import check_path
-from tidewheel.tracking.artifacts import Artifacts
+from tidewheel.tracking.artifacts import refuse_versions, write
 from tidewheel.tracking.multipart_store import Part, Upload
 from tidewheel.tracking.records import Artifact
 
@@ -27,10 +28,9 @@ _ABANDONED_US = 24 * 3600 * 1_000_000
 class MultipartUploads:
     """Keeps uploads that are under way."""
 
-    def __init__(self, metadata: Metadata, blobs: Blobs, artifacts: Artifacts, clock: Clock) -> None:
+    def __init__(self, metadata: Metadata, blobs: Blobs, clock: Clock) -> None:
         self._metadata = metadata
         self._blobs = blobs
-        self._artifacts = artifacts
         self._clock = clock
 
     def create(self, path: str, parts: int) -> Upload:
@@ -42,7 +42,8 @@ class MultipartUploads:
             abandoned = multipart_store.uploads_before(connection, now_us - _ABANDONED_US)
         for upload_id in abandoned:
             self._forget(upload_id)
-        upload = Upload(f"upl_{secrets.token_hex(24)}", check_path(path), parts)
+        refuse_versions(check_path(path))
+        upload = Upload(f"upl_{secrets.token_hex(24)}", path, parts)
         with self._metadata.record() as connection:
             multipart_store.add_upload(connection, upload, now_us)
         return upload
@@ -65,14 +66,16 @@ class MultipartUploads:
             raise _no_upload(upload_id)
 
     def complete(self, upload_id: str, path: str, etags: Sequence[tuple[int, str]]) -> Artifact:
-        """Make the parts an artifact, in the order of their numbers.
+        """Make the parts an artifact, in the order of their numbers; asked again, say the same while that is kept.
 
         Raises:
             InvalidInput: if a part is missing, or is not the one that its ETag names.
         """
-        upload = self._upload(upload_id, path)
         with self._metadata.read() as connection:
+            upload = multipart_store.find_upload(connection, upload_id)
             parts = multipart_store.list_parts(connection, upload_id)
+        if upload is None or upload.path != path:
+            return self._completed(upload_id, path)
         named = {number: etag.strip('"') for number, etag in etags}
         if named != {part.number: part.digest for part in parts} or len(parts) != upload.parts:
             raise InvalidInput(
@@ -80,13 +83,37 @@ class MultipartUploads:
                 "or an ETag is another.",
                 fix="Send each part, and name each with the ETag that it was answered with.",
             )
-        with self._artifacts.writer(upload.path) as writer:
+        try:
+            artifact = Artifact(path, *self._join(upload_id, parts), from_us(self._clock.now_us()))
+            self._end(upload_id, artifact)
+        except NotFound:  # another call was first, and may have removed parts that were being read
+            return self._completed(upload_id, path)
+        return artifact
+
+    def _join(self, upload_id: str, parts: Sequence[Part]) -> tuple[str, int]:
+        with self._blobs.writer() as blob:
             for part in parts:
                 for piece in self._pieces(upload_id, part):
-                    writer.write(piece)
-            artifact = writer.commit()
-        self._forget(upload_id)
-        return artifact
+                    blob.write(piece)
+            return blob.commit()
+
+    def _end(self, upload_id: str, artifact: Artifact) -> None:
+        with self._metadata.change() as change:
+            whole = Part(multipart_store.WHOLE, artifact.digest, artifact.size_bytes)
+            came = multipart_store.end_upload(change.connection, upload_id, whole)
+            if came is None:
+                raise _no_upload(upload_id)
+            write(change, [artifact])
+        for part in came:
+            self._blobs.remove(part.digest)
+
+    def _completed(self, upload_id: str, path: str) -> Artifact:
+        with self._metadata.read() as connection:
+            digest = multipart_store.find_whole(connection, upload_id)
+            kept = artifact_store.find_artifact(connection, path)
+        if digest is None or kept is None or kept.digest != digest:
+            raise _no_upload(upload_id)
+        return kept
 
     def abort(self, upload_id: str, path: str) -> None:
         """Forget an upload and its parts."""

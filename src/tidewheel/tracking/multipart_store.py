@@ -8,6 +8,8 @@ from sqlalchemy import BigInteger, Column, Connection, Integer, Table, Text, del
 
 from tidewheel.storage import schema
 
+WHOLE = 0  # the number under which a completed upload keeps what its parts became
+
 uploads = Table(
     "tracking_uploads",
     schema,
@@ -50,9 +52,28 @@ def add_upload(connection: Connection, upload: Upload, at_us: int) -> None:
 
 
 def find_upload(connection: Connection, upload_id: str) -> Upload | None:
-    """The upload of an id, or None."""
+    """The upload of an id, or None if there is none that is under way."""
+    if find_whole(connection, upload_id) is not None:
+        return None
     row = connection.execute(select(uploads).where(uploads.c.id == upload_id)).first()
     return Upload(row.id, row.path, row.parts) if row else None
+
+
+def find_whole(connection: Connection, upload_id: str) -> str | None:
+    """The digest of what a completed upload made, or None if there is no such upload."""
+    query = select(parts.c.digest).where(parts.c.upload_id == upload_id, parts.c.number == WHOLE)
+    found: str | None = connection.execute(query).scalar()
+    return found
+
+
+def end_upload(connection: Connection, upload_id: str, whole: Part) -> list[Part] | None:
+    """Put the whole in the place of an upload's parts; returns those, or None if it was not under way any more."""
+    if find_upload(connection, upload_id) is None:
+        return None
+    came = list_parts(connection, upload_id)
+    connection.execute(delete(parts).where(parts.c.upload_id == upload_id))
+    write_part(connection, upload_id, whole)
+    return came
 
 
 def uploads_before(connection: Connection, at_us: int) -> list[str]:
@@ -72,7 +93,7 @@ def write_part(connection: Connection, upload_id: str, part: Part) -> str | None
 
 def list_parts(connection: Connection, upload_id: str) -> list[Part]:
     """The parts that have come, by number."""
-    query = select(parts).where(parts.c.upload_id == upload_id).order_by(parts.c.number)
+    query = select(parts).where(parts.c.upload_id == upload_id, parts.c.number > WHOLE).order_by(parts.c.number)
     return [Part(row.number, row.digest, row.size_bytes) for row in connection.execute(query)]
 
 

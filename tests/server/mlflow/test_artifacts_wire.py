@@ -6,6 +6,7 @@ import re
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 import httpx
@@ -93,8 +94,45 @@ def test_a_file_comes_in_parts_in_any_order(http):
     assert short.json()["error_code"] == "INVALID_PARAMETER_VALUE"
     assert http.post(f"{MPU}/complete/0/run/artifacts", json={**told, "parts": parts}).json() == {}
     assert http.get(f"{ROOT}/0/run/artifacts/big.bin").content == b"aabbc"
-    again = http.post(f"{MPU}/complete/0/run/artifacts", json={**told, "parts": parts})
-    assert again.json()["error_code"] == "RESOURCE_DOES_NOT_EXIST"
+
+
+def in_two_parts(http, path):
+    """An upload whose parts have come: the address that completes it, and what to tell it."""
+    begun = http.post(f"{MPU}/create/x", json={"path": path, "num_parts": 2}).json()
+    parts = [
+        {"part_number": part["part_number"], "etag": httpx.put(part["url"], content=b"ab" * 500_000).headers["ETag"]}
+        for part in begun["credentials"]
+    ]
+    return f"{MPU}/complete/x", {"path": path, "upload_id": begun["upload_id"], "parts": parts}
+
+
+def test_an_upload_that_is_completed_again_answers_the_same_while_its_file_is_kept(http, tmp_path):
+    address, told = in_two_parts(http, "big.bin")
+    other, of_another = in_two_parts(http, "other.bin")
+    for _ in range(2):
+        assert http.post(address, json=told).json() == {}
+    assert http.get(f"{ROOT}/x/big.bin").content == b"ab" * 1_000_000
+    assert http.post(address, json={**told, "path": "other.bin"}).status_code == 404
+    aborted = http.post(f"{MPU}/abort/x", json={"path": "big.bin", "upload_id": told["upload_id"]})
+    assert aborted.status_code == 404
+    http.put(f"{ROOT}/x/big.bin", content=b"another")
+    assert http.post(address, json=told).json()["error_code"] == "RESOURCE_DOES_NOT_EXIST"
+    assert http.post(other, json=of_another).json() == {}
+
+
+def test_four_that_complete_an_upload_at_once_are_all_answered(http, platform, tmp_path):
+    for number in range(5):
+        address, told = in_two_parts(http, f"{number}.bin")
+        with ThreadPoolExecutor(4) as lanes:
+            answers = list(lanes.map(lambda _, a=address, t=told: http.post(a, json=t).status_code, range(4)))
+        assert answers == [200] * 4
+    assert len(platform.artifacts.below("x")) == 5
+    assert len([file for file in (tmp_path / "home" / "blobs").rglob("*") if file.is_file()]) == 1
+
+
+def test_an_upload_in_parts_into_a_registered_version_is_refused_at_once(http):
+    begun = http.post(f"{MPU}/create/versions/ver_1", json={"path": "a", "num_parts": 1})
+    assert (begun.status_code, begun.json()["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
 
 
 def test_an_upload_in_parts_can_be_given_up(http, platform, tmp_path):
