@@ -2,7 +2,6 @@
 
 import os
 import threading
-import time
 
 import pytest
 
@@ -35,14 +34,11 @@ def door(tracking, tmp_path, monkeypatch):
     outbox_of(made).close()
 
 
-def test_a_thousand_points_cost_the_step_little_and_all_arrive(door, tracking):
+def test_thousands_of_points_arrive(door, tracking):
     with tw.start_run() as run:
-        began = time.perf_counter()
         for step in range(5000):
             tw.log_metric("loss", 0.5, step)
-        took_us = (time.perf_counter() - began) / 5000 * 1e6
     assert len(tracking.metric_history(run.id, "loss")) == 5000
-    assert took_us < 100  # about 2 alone; the bound leaves room for a busy machine
 
 
 def test_a_run_whose_server_is_away_from_beginning_to_end_arrives_later(door, tracking):

@@ -27,8 +27,8 @@ _ALWAYS = (-(2**63), 2**63 - 1)
 class Series:
     """Points of one metric of one run, by step and instant; `at_s` is in seconds since 1970.
 
-    `total` counts the finite points of the stretch that was asked for, of which these are all or, if `sampled`, the
-    ones that shape the line. `unplotted` holds the steps of values that no line can show: NaN and the infinities.
+    `total` counts all points of the stretch that was asked for, of which these are the finite ones or, if `sampled`,
+    those that shape the line. `unplotted` holds the steps of values that no line can show: NaN and the infinities.
     """
 
     run_id: str
@@ -66,7 +66,7 @@ def read_series(
         found = store.read_points(connection, window)
         finite = len(found) == total
     odd = () if finite else tuple((step, _named(value)) for step, value in store.read_unplotted(connection, window))
-    return _series(run_id, key, found, total - nans, total > points, odd)
+    return _series(run_id, key, found, total, total > points, odd)
 
 
 def _series(

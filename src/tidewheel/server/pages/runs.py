@@ -142,7 +142,7 @@ def _row(run: Run, key: str, series: Series | None) -> MetricRow:
         last=run.metrics[key],
         lowest=series.lowest if series else None,
         highest=series.highest if series else None,
-        total=series.total + len(series.unplotted) if series else None,
+        total=series.total if series else None,
         drawing=sparkline(series) if series else None,
     )
 

@@ -72,7 +72,7 @@
     const positive = series.some((each) => each.highest > 0);
     const options = {
       width: chart.host.clientWidth, height: HEIGHT, series: lines,
-      scales: { x: { time: timed }, y: { distr: log && positive ? 3 : 1 } },
+      scales: { x: { time: timed, range: (_, low, high) => (low === high ? [low - 1, high + 1] : [low, high]) }, y: { distr: log && positive ? 3 : 1 } },
       axes: [{ ...axis(), size: 30, space: timed ? 84 : 60, ...(timed ? { values: (plot, ticks) => instants(plot.scales.x.min, plot.scales.x.max, ticks) } : {}) }, { ...axis(), size: 58, values: (_, ticks) => ticks.map((tick) => (tick == null ? "" : number(tick))) }],
       legend: { show: runs.length > 1 }, padding: [8, 10, null, null],
       cursor: { drag: { x: true, y: false, setScale: false }, sync: { key: "metrics" } },
@@ -121,7 +121,7 @@
     if (!row) return;
     const cells = all("td", row);
     [series.unplotted.length ? null : last, series.lowest, series.highest].forEach((value, i) => value != null && (cells[i].textContent = number(value)));
-    cells[3].textContent = (series.total + series.unplotted.length).toLocaleString();
+    cells[3].textContent = series.total.toLocaleString();
   };
   const zoom = (chart, bounds) => {
     chart.zoom = bounds;
