@@ -58,11 +58,11 @@ def test_an_unforeseen_failure_is_told_as_mlflow_tells_it(
         assert "secret" not in broken.text
 
 
-def test_whoever_may_not_come_in_is_refused_before_the_body_is_read(platform: Platform, http: httpx.Client) -> None:
+def test_whoever_may_not_come_in_is_refused_before_a_long_body_is_read(platform: Platform, http: httpx.Client) -> None:
     platform.governance.create_token("owner", "admin")
     with socket.create_connection((http.base_url.host, http.base_url.port), timeout=10) as client:
         head = (
-            f"POST {CREATE} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 90000\r\n"
+            f"POST {CREATE} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 900000\r\n"
         )
         client.sendall(f"{head}\r\n{{".encode())  # and no more of the body
         assert client.recv(100).startswith(b"HTTP/1.1 401 ")

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _ROOTS = ("/api/2.0/mlflow", "/ajax-api/2.0/mlflow", "/api/3.0/mlflow", "/ajax-api/3.0/mlflow")
 _GRAPHQL = "/graphql"
 _SPANS = "/v1/traces"
+_UNASKED_BYTES = 256 * 1024
 _BARE = {_GRAPHQL, _SPANS, "/get-artifact", "/model-versions/get-artifact"}
 
 
@@ -44,9 +46,7 @@ class MLflowWire:
             import_module(f"{mlflow.__name__}.{module.name}")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(
-            "//"
-        ):  # an address joined to one that ends with a slash
+        if scope["type"] == "http" and scope["path"].startswith("//"):  # joined to an address that ends with a slash
             scope = {**scope, "path": "/" + scope["path"].lstrip("/")}
         if scope["type"] != "http" or not is_ours(scope["path"]):
             await self._app(scope, receive, send)
@@ -62,8 +62,10 @@ class MLflowWire:
 
     async def _call(self, endpoint: Endpoint, in_path: dict[str, str], request: Request, send: Send) -> None:
         try:
-            caller = await self._threads.run(functools.partial(admit, request, endpoint.role))
-            body = await request.body()  # only now: whoever may not come in makes the server hold nothing
+            caller = None
+            if _announced_bytes(request) > _UNASKED_BYTES:  # a stranger makes the server hold no more than that
+                caller = await self._threads.run(functools.partial(admit, request, endpoint.role))
+            body = await request.body()
         except TidewheelError as error:
             await _answer(send, *refusal(error))
             return
@@ -73,9 +75,10 @@ class MLflowWire:
         await _answer(send, *await self._threads.run(work))
 
     def _work(
-        self, endpoint: Endpoint, in_path: dict[str, str], request: Request, caller: Caller, body: bytes
+        self, endpoint: Endpoint, in_path: dict[str, str], request: Request, caller: Caller | None, body: bytes
     ) -> tuple[int, bytes]:
         try:
+            caller = caller or admit(request, endpoint.role)
             if body or endpoint.method in {"POST", "PUT"}:
                 _check_content_type(request)
             sent = read_request(endpoint, in_path, request.scope["query_string"], body)
@@ -111,6 +114,14 @@ def _not_found(method: str, path: str) -> MLflowError:
     if is_known(path):
         return MLflowError("BAD_REQUEST", f"{path[:200]} does not answer {method}.")
     return MLflowError("ENDPOINT_NOT_FOUND", f"There is nothing of MLflow's at {method} {path[:200]}.")
+
+
+def _announced_bytes(request: Request) -> float:
+    """How long the body says it is; without end for one that comes in chunks."""
+    if "transfer-encoding" in request.headers:
+        return math.inf
+    announced = request.headers.get("content-length", "0")
+    return int(announced) if announced.isascii() and announced.isdigit() and len(announced) < 20 else math.inf
 
 
 def _check_content_type(request: Request) -> None:
