@@ -9,11 +9,24 @@ from pathlib import Path
 
 import pytest
 
+from tidewheel.base import ambient
 from tidewheel.base.clock import ReplayClock, SystemClock
 from tidewheel.storage import Metadata, schema, sqlite_url
+from tidewheel.storage.backends import lmdb_keyvalue
 
 CI = os.environ.get("CI") == "true"
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # idle OpenMP threads must not spin beside the servers
+
+
+@pytest.fixture(autouse=True)
+def leaves_nothing_open(tmp_path):
+    """A test's platforms are no longer current after it, and its key-value stores no longer open: they are kept open
+    for the life of a process, which here would run out of descriptors that `select` can name."""
+    before = {id(rooms) for rooms in ambient._open_rooms}
+    yield
+    ambient._open_rooms[:] = [rooms for rooms in ambient._open_rooms if id(rooms) in before]
+    for path in [path for path in lmdb_keyvalue._environments if Path(path).is_relative_to(tmp_path.resolve())]:
+        lmdb_keyvalue._environments.pop(path).close()
 
 
 @pytest.fixture
