@@ -11,9 +11,9 @@ import time
 from dataclasses import dataclass
 
 from sqlalchemy import BigInteger, Column, Table, Text, delete, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from tidewheel.base.ids import ulid
+from tidewheel.storage.conflicts import insert_into
 from tidewheel.storage.metadata import Metadata
 from tidewheel.storage.metadata_schema import schema
 
@@ -45,8 +45,7 @@ class Leases:
         now_us, holder = time.time_ns() // 1000, ulid()
         mine = {"holder": holder, "expires_at_us": now_us + round(length_s * 1e6)}
         with self._metadata.record() as connection:
-            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-            taken = dialect.insert(leases).values(name=name, **mine)
+            taken = insert_into(connection, leases).values(name=name, **mine)
             # In one statement: of two that find no lease, or the same old one, one gets it.
             taken = taken.on_conflict_do_update(
                 index_elements=[leases.c.name], set_=mine, where=leases.c.expires_at_us < now_us

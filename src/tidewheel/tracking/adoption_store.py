@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from tidewheel.base.units import to_us
+from tidewheel.storage.conflicts import insert_into
 from tidewheel.tracking.logged_model_store import run_models
 from tidewheel.tracking.metric_store import metrics, points
 from tidewheel.tracking.records import Run
@@ -19,7 +19,7 @@ _CHANGING = ("name", "user", "status", "lifecycle_stage", "started_at_us", "ende
 
 def write_runs(connection: Connection, adopted: Sequence[Run], now_us: int) -> None:
     """Write runs with their params and tags. One that is there keeps its experiment, artifacts and params."""
-    statement = _insert(connection, runs)
+    statement = insert_into(connection, runs)
     kept = {name: statement.excluded[name] for name in _CHANGING}
     kept["deleted_at_us"] = func.coalesce(runs.c.deleted_at_us, statement.excluded.deleted_at_us)
     rows = [_row(run, now_us) for run in adopted]
@@ -29,7 +29,7 @@ def write_runs(connection: Connection, adopted: Sequence[Run], now_us: int) -> N
             connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=kept | held), some)
     texts = [{"run_id": run.id, "key": key, "value": value} for run in adopted for key, value in run.params.items()]
     if texts:
-        connection.execute(_insert(connection, params).on_conflict_do_nothing(), texts)
+        connection.execute(insert_into(connection, params).on_conflict_do_nothing(), texts)
     write_tags(connection, {run.id: run.tags for run in adopted})
 
 
@@ -37,7 +37,7 @@ def write_tags(connection: Connection, values: Mapping[str, Mapping[str, str]]) 
     """Set tags of many runs, over what they were."""
     rows = [{"run_id": run_id, "key": key, "value": text} for run_id in values for key, text in values[run_id].items()]
     if rows:
-        statement = _insert(connection, tags)
+        statement = insert_into(connection, tags)
         value = {"value": statement.excluded.value}
         connection.execute(statement.on_conflict_do_update(index_elements=["run_id", "key"], set_=value), rows)
 
@@ -57,10 +57,6 @@ def count_models(connection: Connection, run_ids: Sequence[str]) -> dict[str, in
     """How many logged models each run used or made; those without any are left out."""
     query = select(run_models.c.run_id, func.count()).where(run_models.c.run_id.in_(run_ids))
     return {row[0]: row[1] for row in connection.execute(query.group_by(run_models.c.run_id))}
-
-
-def _insert(connection: Connection, table: Any) -> Any:
-    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
 
 
 def _row(run: Run, now_us: int) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Column, Connection, Index, Integer, Table, Text, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from tidewheel.storage import Json, schema
+from tidewheel.storage.conflicts import insert_into
 from tidewheel.storage.prepared import Among, Prepared
 from tidewheel.tracking.records import DatasetInput, DatasetSummary
 
@@ -49,7 +49,6 @@ _GIVEN = Prepared(
 
 def link_datasets(connection: Connection, experiment_id: str, run_id: str, given: Sequence[DatasetInput]) -> None:
     """Note that a run was given datasets; what is noted already stays."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     linked = select(func.count()).select_from(run_datasets).where(run_datasets.c.run_id == run_id)
     position = connection.execute(linked).scalar_one()
     kept: dict[str, dict[str, Any]] = {}
@@ -65,8 +64,8 @@ def link_datasets(connection: Connection, experiment_id: str, run_id: str, given
             "run_id": run_id, "dataset_id": id_, "position": position + len(links),
             "context": dataset.tags.get(CONTEXT_TAG), "tags": dataset.tags,
         }  # fmt: skip
-    connection.execute(dialect.insert(datasets).on_conflict_do_nothing(), list(kept.values()))
-    connection.execute(dialect.insert(run_datasets).on_conflict_do_nothing(), list(links.values()))
+    connection.execute(insert_into(connection, datasets).on_conflict_do_nothing(), list(kept.values()))
+    connection.execute(insert_into(connection, run_datasets).on_conflict_do_nothing(), list(links.values()))
 
 
 def datasets_of_runs(connection: Connection, run_ids: Sequence[str]) -> dict[str, tuple[DatasetInput, ...]]:

@@ -25,10 +25,10 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from tidewheel.base.units import from_us, to_us
 from tidewheel.storage import schema
+from tidewheel.storage.conflicts import insert_into
 from tidewheel.storage.prepared import Among, Prepared
 from tidewheel.tracking.logged_model_records import LoggedModel, LoggedModelStatus, ModelMetric, RunModel
 from tidewheel.tracking.records import LifecycleStage
@@ -200,14 +200,14 @@ def add_metrics(connection: Connection, measured: Mapping[str, Sequence[ModelMet
         for m in values
     ]  # fmt: skip
     if rows:
-        connection.execute(_dialect(connection).insert(metrics).on_conflict_do_nothing(), rows)
+        connection.execute(insert_into(connection, metrics).on_conflict_do_nothing(), rows)
 
 
 def link_models(connection: Connection, run_id: str, role: Role, linked: Sequence[RunModel]) -> None:
     """Note that a run used or made models; what is noted already stays."""
     rows = [{"run_id": run_id, "role": role, "model_id": model.model_id, "step": model.step} for model in linked]
     if rows:
-        connection.execute(_dialect(connection).insert(run_models).on_conflict_do_nothing(), rows)
+        connection.execute(insert_into(connection, run_models).on_conflict_do_nothing(), rows)
 
 
 def models_of_runs(connection: Connection, run_ids: Sequence[str], role: Role) -> dict[str, list[RunModel]]:
@@ -235,10 +235,6 @@ def purge_experiments(connection: Connection, experiment_ids: Sequence[str]) -> 
             connection.execute(delete(table).where(table.c.model_id.in_(page)))
         connection.execute(delete(models).where(models.c.id.in_(page)))
     return [row.artifact_location for row in gone]
-
-
-def _dialect(connection: Connection) -> Any:
-    return postgresql if connection.dialect.name == "postgresql" else sqlite
 
 
 def _model(
