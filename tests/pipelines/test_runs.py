@@ -15,6 +15,7 @@ from tidewheel.pipelines.runner_pool import RunnerPool
 from tidewheel.pipelines.states import ENDED, RUN_MOVES, STEP_MOVES
 from tidewheel.storage import acting
 from tidewheel.storage.journal import edges, read_entries
+from tidewheel.tracking import active_run
 
 SOURCE = """
 @tw.pipeline
@@ -123,6 +124,7 @@ def test_a_run_that_cannot_begin_fails_in_words(execute, project, name, params, 
     done = execute(project(SOURCE), name, **params)
     assert done.state is RunState.FAILED
     assert message in done.error
+    assert active_run() is None  # a thread without a run of its own must not write to one that has ended
 
 
 @pytest.mark.parametrize("moves", [RUN_MOVES, STEP_MOVES])

@@ -72,6 +72,12 @@ class RunDriver:
                 return self._end(run, RunState.FAILED, error=_say(error, run))
 
     def _execute(self, run: PipelineRun, lease: Lease, journal: StepJournal, executor: Executor) -> Any:
+        try:
+            return self._run_body(run, lease, journal, executor)
+        finally:
+            wait_for_capture()  # also of a run whose pipeline was not found: nothing may go on being written to it
+
+    def _run_body(self, run: PipelineRun, lease: Lease, journal: StepJournal, executor: Executor) -> Any:
         pipeline = find_pipeline(run.target)
         execution = Execution(journal, self.blobs, executor, self.processes, lambda: self._beat(run, lease))
         token = current_execution.set(execution)
@@ -80,7 +86,6 @@ class RunDriver:
         finally:
             current_execution.reset(token)
             execution.close()
-            wait_for_capture()
 
     def _beat(self, run: PipelineRun, lease: Lease) -> None:
         if not self.leases.renew(lease, LEASE_S):
