@@ -1,0 +1,50 @@
+"""How an endpoint is served, beside its route: batching, queueing, deadlines, isolation, what is logged of it.
+
+Set by its owner (`Serving.configure_endpoint`), carried in the snapshot, obeyed by the workers. Frozen, JSON-able, no
+I/O. The defaults are right for a fast model: nothing waits, everything is logged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tidewheel.base.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointOptions:
+    """What an endpoint's owner asks of its workers."""
+
+    max_batch_rows: int = 64
+    """Requests are put together into one model call up to this many rows; 1 = never. A larger request goes alone."""
+    batch_wait_ms: float = 0.0
+    """How long a model call may wait for more requests while others are under way; a lone request never waits."""
+    max_queue: int = 1024
+    """Requests that may wait in a worker for this endpoint's models; one more is answered 429."""
+    timeout_ms: float = 0.0
+    """A request that has waited longer is answered 504 and not computed; 0 = no limit of the endpoint's own."""
+    isolated: bool = False
+    """Whether each model runs in a process of its own, so that one which crashes or leaks takes no other along."""
+    idle_unload_s: float = 0.0
+    """A version without a request for this long leaves memory until the next one; 0 = stays."""
+    log_share: float = 1.0
+    """The share of live requests that are logged, 0 to 1, by the hash of the request id: all rows of one or none."""
+    redact: tuple[str, ...] = ()
+    """Inputs and entity keys whose values are left out of the log (NaN, or the empty key)."""
+
+    def check(self) -> None:
+        """Raise InvalidInput for a value that no worker can obey, and say which."""
+        wrong = [
+            f"{name} must be {wanted}, not {value!r}"
+            for name, value, good, wanted in (
+                ("max_batch_rows", self.max_batch_rows, 1 <= self.max_batch_rows <= 65_536, "from 1 to 65536"),
+                ("batch_wait_ms", self.batch_wait_ms, 0 <= self.batch_wait_ms <= 1000, "from 0 to 1000"),
+                ("max_queue", self.max_queue, 1 <= self.max_queue <= 1_000_000, "from 1 to 1000000"),
+                ("timeout_ms", self.timeout_ms, 0 <= self.timeout_ms <= 3_600_000, "from 0 to 3600000"),
+                ("idle_unload_s", self.idle_unload_s, self.idle_unload_s >= 0, "0 or more"),
+                ("log_share", self.log_share, 0 <= self.log_share <= 1, "from 0 to 1"),
+            )
+            if not good
+        ]
+        if wrong:
+            raise InvalidInput(f"These options cannot be kept: {'; '.join(wrong)}.", fix="Mend them.")
