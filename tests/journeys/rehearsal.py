@@ -48,6 +48,7 @@ from tidewheel.serving.worker.model_inputs import rows_of
 from tidewheel.serving.worker.online import open_online
 from tidewheel.serving.worker.predict import Inference
 from tidewheel.serving.worker.process import holding_index
+from tidewheel.serving.worker.rest import RestInference
 from tidewheel.serving.worker.runtime import LoadedVersion
 from tidewheel.serving.worker.shadows import Shadows
 from tidewheel.serving.worker.snapshots import load_snapshot
@@ -132,7 +133,9 @@ class Rehearsal:
         self._log = PredictionWriter(platform.home / "predictions", "w0", 16 * 2**20)
         self._meters = Meters(self._folder.counters, 0)
         self._shadows = Shadows(asyncio.get_running_loop(), self._online, self._log_shadow, _refuse_to_drop)
-        self._inference = Inference(self._log, self._online, clock, self._meters, self._shadows)
+        loop = asyncio.get_running_loop()
+        self._inference = Inference(loop, self._log, self._online, clock, self._meters, self._shadows)
+        self._rest = RestInference(self._inference.submit)
         self._labels = LabelTaker(self._log, clock, self._meters)
         self._chores = [each for each in chores(platform) if each.name != "pipelines.revive"]
         self._steps = self._rounds = 0
@@ -186,7 +189,9 @@ class Rehearsal:
     async def _ask_one(self, quote: Quote) -> Answer | None:
         """Through the whole inference core, mirrored requests included."""
         exchange = Exchange(quote_request(quote))
-        self._inference.infer(exchange, ENDPOINT)  # type: ignore[arg-type]
+        self._rest.infer(exchange, ENDPOINT)  # type: ignore[arg-type]
+        while exchange.answered is None:  # noqa: ASYNC110
+            await asyncio.sleep(0)
         while self._shadows.waiting:  # noqa: ASYNC110
             await asyncio.sleep(0.0002)  # without spinning: the shadow's thread is timed
         return read_answer(exchange.answered)
@@ -229,7 +234,7 @@ class Rehearsal:
         loading = load_snapshot(self._folder, self._inference.table)
         assert not loading.failures, loading.failures
         if loading.table is not None and loading.table.generation != self._inference.table.generation:
-            self._inference.table = loading.table
+            self._inference.take_table(loading.table)
             self._report(loading.table.generation)
 
     def _report(self, generation: int) -> None:

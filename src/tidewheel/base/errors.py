@@ -9,8 +9,10 @@
     │   └── Taken                     409   1     a name or an id that is in use
     ├── TooLarge                      413   2     over a stated limit
     ├── GateSaidNo                    422   3     a judgement, not a failure
+    ├── Overloaded                    429   1     more waits than may; trying again later helps
     ├── Corrupt                       500   1     stored bytes are not what was written
-    └── Unavailable                   503   1     a part is away; trying again may help
+    ├── Unavailable                   503   1     a part is away; trying again may help
+    └── TooLate                       504   1     the caller's deadline passed before it was computed
 
 A message says what was asked and what is wrong; `fix` says what to do about it. The server maps `status`, the command
 line maps `exit_code`; nothing else decides either.
@@ -74,9 +76,17 @@ class GateSaidNo(TidewheelError):
     code, status, exit_code = "gate_said_no", 422, 3
 
 
+class Overloaded(TidewheelError):
+    code, status, exit_code = "overloaded", 429, 1
+
+
 class Corrupt(TidewheelError):
     code, status, exit_code = "corrupt", 500, 1
 
 
 class Unavailable(TidewheelError):
     code, status, exit_code = "unavailable", 503, 1
+
+
+class TooLate(TidewheelError):
+    code, status, exit_code = "too_late", 504, 1

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from tidewheel.base.errors import Corrupt
+from tidewheel.serving.options import EndpointOptions
 from tidewheel.serving.records import RoutingUnit
 
 
@@ -51,6 +52,7 @@ class SnapshotEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     unit: RoutingUnit
     salt: str
     standby: list[str] = []
+    options: EndpointOptions = EndpointOptions()
 
 
 class Snapshot(msgspec.Struct, frozen=True):

@@ -1,29 +1,139 @@
-"""A routed request as every version needs it, and what is logged of one that was computed.
+"""A request on its way: what any protocol's codec read, where it was routed, what a version made of it, what is logged.
 
-Shared by the live path (`predict`), mirrored requests (`shadows`) and nothing else. Pure.
+`InferenceCall` is the seam between protocols and the path of a prediction: a codec makes one of each request and hands
+it to `Inference.submit`; it is answered once, through `answer` or `refuse`, on the event loop. Nothing here knows HTTP,
+gRPC or models.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Protocol
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tidewheel.serving.worker.model_inputs import Inputs
-from tidewheel.serving.worker.runtime import LoadedVersion
+from tidewheel.base.errors import InvalidInput, TidewheelError
 from tidewheel.storage.predictions.records import Prediction
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One request to an endpoint: its id, its instant, the unit that it was routed by, and its inputs."""
+class Input(Protocol):
+    """One named input: of a request (`inference_codec.Tensor`) or a column of a table (`batch`)."""
+
+    @property
+    def name(self) -> str: ...
+    def numbers(self) -> NDArray[np.float64]:
+        """Its values as float64, (rows,) or (rows, columns)."""
+
+    def texts(self) -> list[str]:
+        """Its values as strings."""
+
+
+class AnsweringVersion(Protocol):
+    """What an answer says of the version that gave it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def number(self) -> str: ...
+    @property
+    def outputs(self) -> list[str]: ...
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What a version answered: `outputs` is (rows, columns), a column each name, or all columns of a single name."""
+
+    endpoint: str
+    version: AnsweringVersion
+    request_id: str
+    outputs: NDArray[np.float64]
+    explanation: Mapping[str, NDArray[np.float64] | str] | None = None
+    """Feature attributions, where the request asked for them."""
+
+
+class InferenceCall:
+    """One inference request of any protocol. A protocol's codec fills the first part, `Inference` the second.
+
+    Raises:
+        InvalidInput: if an input is given twice.
+    """
+
+    __slots__ = (
+        "arm",
+        "asked",
+        "at_us",
+        "began",
+        "deadline",
+        "endpoint",
+        "inputs",
+        "key",
+        "parameters",
+        "request_id",
+        "unit",
+        "wanted",
+    )
+
+    def __init__(
+        self,
+        endpoint: str,
+        inputs: Sequence[Input],
+        *,
+        asked: str | None = None,
+        request_id: str = "",
+        wanted: Sequence[str] | None = None,
+        key: str | None = None,
+        parameters: Mapping[str, Any] | None = None,
+        deadline: float | None = None,
+    ) -> None:
+        self.began = perf_counter()
+        self.endpoint = endpoint
+        self.inputs: Mapping[str, Input] = {tensor.name: tensor for tensor in inputs}
+        if len(self.inputs) != len(inputs):
+            raise InvalidInput("An input is given twice.", fix="Give each input once.")
+        self.asked = asked
+        """The version asked for by name, or None for the route's choice."""
+        self.request_id = request_id
+        self.wanted = wanted
+        """The outputs asked for by name; none = all."""
+        self.key = key
+        """What the caller's route is chosen by, if given."""
+        self.parameters = parameters or {}
+        self.deadline = deadline
+        """`time.monotonic()` after which it is not computed."""
+        self.at_us = 0
+        self.unit = ""
+        self.arm = ""
+
+    def limit_to(self, timeout_ms: float) -> None:
+        """Do not compute it later than this from now; an earlier deadline of its own stands."""
+        latest = time.monotonic() + timeout_ms / 1e3
+        self.deadline = latest if self.deadline is None else min(self.deadline, latest)
+
+    def answer(self, answer: Answer) -> None:
+        """Send an answer; called once, on the event loop, and never together with `refuse`."""
+        raise NotImplementedError
+
+    def refuse(self, error: TidewheelError) -> None:
+        """Send an error."""
+        raise NotImplementedError
+
+    def gone(self) -> bool:
+        """Whether nobody waits for the answer any more, so that it need not be computed."""
+        return False
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A routed request, as logs and shadows need it: its id, instant, the unit it was routed by, and its inputs."""
 
     id: str
     at_us: int
     endpoint: str
     unit: str
-    inputs: Inputs
+    inputs: Mapping[str, Input]
 
 
 @dataclass(slots=True)
@@ -37,7 +147,14 @@ class Outcome:
     outputs: NDArray[np.float64] | None
 
 
-def records_of(call: Call, version: LoadedVersion, arm: str, outcome: Outcome) -> list[Prediction]:
+class LoggedVersion(Protocol):
+    """The version that a record names."""
+
+    @property
+    def id(self) -> str: ...
+
+
+def records_of(call: Call, version: LoggedVersion, arm: str, outcome: Outcome) -> list[Prediction]:
     """A record a row: `<id>` for a lone row, `<id>:<i>` for row i of many."""
     rows, entities, outputs = outcome.rows, outcome.entities, outcome.outputs
     fixed = (call.at_us, call.endpoint, version.id, arm, call.unit, outcome.status, round(outcome.latency_s * 1e6))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tidewheel.base.errors import NotFound
 from tidewheel.serving.assignment import Line, hash_line, pick, point_of
+from tidewheel.serving.options import EndpointOptions
 from tidewheel.serving.records import RoutingUnit
 from tidewheel.serving.snapshot import Snapshot, SnapshotEndpoint
 from tidewheel.serving.worker.runtime import LoadedVersion
@@ -26,6 +27,7 @@ class LoadedEndpoint:
     versions: dict[str, LoadedVersion]
     shadows: tuple[LoadedVersion, ...]
     known_inputs: frozenset[str]
+    options: EndpointOptions
 
     def choose(self, unit: str) -> LoadedVersion:
         """The version that answers a routing unit."""
@@ -103,4 +105,5 @@ def _endpoint(spec: SnapshotEndpoint, loaded: Mapping[str, LoadedVersion]) -> Lo
         versions=versions,
         shadows=shadows,
         known_inputs=frozenset().union(*(version.known_inputs for version in versions.values())),
+        options=spec.options,
     )

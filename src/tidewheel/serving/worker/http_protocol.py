@@ -18,6 +18,8 @@ from typing import Protocol
 
 import httptools
 
+from tidewheel.base.errors import InvalidInput, TooLarge
+from tidewheel.serving.worker.content_codings import ACCEPTED_CODINGS, decoded, is_known_coding
 from tidewheel.serving.worker.http_answers import JSON, Heads, ending_of, error_body
 
 _KEEP = ending_of(True, False)
@@ -84,6 +86,10 @@ class Exchange:
         connection.server.count_answer(status)
         connection.answered()
 
+    def gone(self) -> bool:
+        """Whether the client has closed the connection, so that nobody reads the answer."""
+        return self._connection.lost
+
     def refuse(self, status: int, message: str, extra: bytes = b"") -> None:
         """Answer with a JSON error."""
         self.answer(status, error_body(message), JSON, extra)
@@ -116,6 +122,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, server: HttpServer) -> None:
         self.server = server
+        self.lost = False
         self._transport: asyncio.Transport = None  # type: ignore[assignment]
         self._parser = httptools.HttpRequestParser(self)
         self._queue: deque[Exchange] = deque()
@@ -140,7 +147,7 @@ class Connection(asyncio.Protocol):
             self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._deaf = self._closing = True
+        self.lost = self._deaf = self._closing = True
         self.server.in_flight -= len(self._queue)
         self._queue.clear()
         self.server.connections.discard(self)
@@ -230,8 +237,8 @@ class Connection(asyncio.Protocol):
             self._refuse(505, "This server speaks HTTP/1.1.")
         elif b"host" not in headers and version == "1.1":
             self._refuse(400, "The request has no Host header.")
-        elif headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
-            self._refuse(415, "The body must not be encoded.", b"accept-encoding: identity\r\n")
+        elif b"content-encoding" in headers and not is_known_coding(headers[b"content-encoding"]):
+            self._refuse(415, "The body is encoded in a way that is not known here.", ACCEPTED_CODINGS)
         elif b"content-length" in headers and int(headers[b"content-length"]) > self.server.limits.max_body_bytes:
             self._refuse_large_body()
         elif b"expect" in headers:
@@ -260,6 +267,15 @@ class Connection(asyncio.Protocol):
         http_10 = parser.get_http_version() == "1.0"
         keep_alive = parser.should_keep_alive() or parser.should_upgrade()
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        if b"content-encoding" in self._headers:
+            try:
+                body = decoded(body, self._headers[b"content-encoding"], self.server.limits.max_body_bytes)
+            except InvalidInput as error:
+                self._refuse(400, str(error))
+                return
+            except TooLarge:
+                self._refuse_large_body()
+                return
         self._deaf = not keep_alive
         exchange = Exchange(self, self._method, self._url, self._headers, body, keep_alive, http_10)
         self._queue.append(exchange)

@@ -1,23 +1,25 @@
 """The Open Inference Protocol v2 in JSON: requests to arrays, arrays to answers.
 
-https://github.com/kserve/open-inference-protocol, REST. Called by `predict` and `model_inputs`; knows no model.
-Tensors' data are decoded by their datatype, in one pass over the bytes; `null` in a floating-point tensor is a
-missing value, NaN.
+https://github.com/kserve/open-inference-protocol, REST. Called by `rest`; knows no model. Tensors' data are decoded by
+their datatype, in one pass over the bytes; `null` in a floating-point tensor is a missing value, NaN. Tensors that lie
+behind the JSON in binary are `binary_tensors`' matter.
 """
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from tidewheel.base.errors import InvalidInput
+from tidewheel.serving.worker.calls import Answer
 
 MAX_ROWS = 65_536
-_FLOATS = frozenset({"FP64", "FP32", "FP16"})
-_INTEGERS = frozenset({"INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"})
+FLOATS = frozenset({"FP64", "FP32", "FP16", "BF16"})
+INTEGERS = frozenset({"INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"})
+_NO_DATA = msgspec.Raw(b"")
 
 
 class Tensor(msgspec.Struct):
@@ -26,7 +28,7 @@ class Tensor(msgspec.Struct):
     name: str
     datatype: str
     shape: list[int]
-    data: msgspec.Raw
+    data: msgspec.Raw = _NO_DATA
     parameters: dict[str, Any] | None = None
 
     def numbers(self) -> NDArray[np.float64]:
@@ -34,39 +36,35 @@ class Tensor(msgspec.Struct):
         datatype = self.datatype
         values: NDArray[np.float64]
         try:
-            if datatype in _FLOATS:
+            if datatype in FLOATS:
                 try:
                     flat = _decode_floats(self.data)
                 except msgspec.ValidationError:
                     flat = [value for row in _decode_float_rows(self.data) for value in row]
                 values = np.array(flat, dtype=np.float64)
-            elif datatype in _INTEGERS:
+            elif datatype in INTEGERS:
                 values = np.array(_decode_integers(self.data), dtype=np.float64)
             elif datatype == "BOOL":
                 values = np.array(_decode_booleans(self.data), dtype=np.float64)
             else:
-                raise InvalidInput(
-                    f"The input {self.name!r} has datatype {datatype!r} where numbers are wanted.",
-                    fix="Use FP64, FP32, an integer type or BOOL.",
-                )
+                raise not_numbers(self.name, datatype)
         except (msgspec.DecodeError, UnicodeDecodeError, OverflowError) as error:
             raise _bad_data(self, error) from None
-        return _shaped(self, values)
+        check_shape(self.name, self.shape, len(values))
+        return values.reshape(self.shape)
 
     def texts(self) -> list[str]:
         """A BYTES tensor's data as strings; integers are taken as their digits, as keys often are numbers."""
         try:
             if self.datatype == "BYTES":
                 values = _decode_texts(self.data)
-            elif self.datatype in _INTEGERS:
+            elif self.datatype in INTEGERS:
                 values = [str(value) for value in _decode_integers(self.data)]
             else:
-                raise InvalidInput(
-                    f"The input {self.name!r} has datatype {self.datatype!r} where text is wanted.", fix="Use BYTES."
-                )
+                raise not_texts(self.name, self.datatype)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise _bad_data(self, error) from None
-        _check_shape(self, len(values))
+        check_shape(self.name, self.shape, len(values))
         return values
 
 
@@ -86,13 +84,14 @@ class InferRequest(msgspec.Struct):
     outputs: list[RequestedOutput] | None = None
 
 
-class OutputTensor(msgspec.Struct):
-    """One output of an answer."""
+class OutputTensor(msgspec.Struct, omit_defaults=True):
+    """One output of an answer; `data` is left out where they follow in binary."""
 
     name: str
     datatype: str
     shape: list[int]
-    data: list[float]
+    data: list[float] | None = None
+    parameters: dict[str, int] | None = None
 
 
 class InferResponse(msgspec.Struct):
@@ -105,17 +104,6 @@ class InferResponse(msgspec.Struct):
     outputs: list[OutputTensor]
 
 
-class AnsweringVersion(Protocol):
-    """What an answer says of the version that gave it."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def number(self) -> str: ...
-    @property
-    def outputs(self) -> list[str]: ...
-
-
 _decode_request = msgspec.json.Decoder(InferRequest).decode
 _encode_response = msgspec.json.Encoder().encode
 _decode_floats = msgspec.json.Decoder(list[float | None]).decode
@@ -125,7 +113,7 @@ _decode_booleans = msgspec.json.Decoder(list[bool]).decode
 _decode_texts = msgspec.json.Decoder(list[str]).decode
 
 
-def decode_request(body: bytes) -> InferRequest:
+def decode_request(body: bytes | memoryview) -> InferRequest:
     """The request in a body.
 
     Raises:
@@ -140,51 +128,63 @@ def decode_request(body: bytes) -> InferRequest:
         ) from None
 
 
-def encode_response(
-    endpoint: str,
-    version: AnsweringVersion,
-    request_id: str,
-    outputs: NDArray[np.float64],
-    wanted: list[RequestedOutput] | None,
-) -> bytes:
-    """The answer's body. `outputs` is (rows, columns): a column each name, or all columns of a single name."""
-    rows, names = outputs.shape[0], version.outputs
+def named_outputs(answer: Answer) -> list[tuple[str, list[int], NDArray[np.float64]]]:
+    """Name, shape and values of each tensor of an answer; an explanation's come behind the model's own."""
+    outputs, names = answer.outputs, answer.version.outputs
+    rows = outputs.shape[0]
+    found: list[tuple[str, list[int], NDArray[np.float64]]]
     if len(names) == 1:
-        shape = [rows] if outputs.shape[1] == 1 else list(outputs.shape)
-        tensors = [OutputTensor(names[0], "FP64", shape, outputs.ravel().tolist())]
+        found = [(names[0], [rows] if outputs.shape[1] == 1 else list(outputs.shape), outputs)]
     else:
-        columns = zip(names, outputs.T.tolist(), strict=True)
-        tensors = [OutputTensor(name, "FP64", [rows], column) for name, column in columns]
-    if wanted:
-        asked = {each.name for each in wanted}
-        tensors = [tensor for tensor in tensors if tensor.name in asked]
-    return _encode_response(InferResponse(endpoint, version.number, request_id, {"version": version.id}, tensors))
+        found = [(name, [rows], column) for name, column in zip(names, outputs.T, strict=True)]
+    if answer.explanation is not None:
+        arrays = [(name, values) for name, values in answer.explanation.items() if not isinstance(values, str)]
+        found += [(name, list(values.shape), values) for name, values in arrays]
+    return found
 
 
-def check_outputs(wanted: list[RequestedOutput] | None, names: list[str]) -> None:
-    """Refuse a request for outputs that there are not."""
-    for each in wanted or ():
-        if each.name not in names:
-            raise InvalidInput(f"There is no output {each.name!r}.", fix=f"The outputs are: {', '.join(names)}.")
+def encode_response(answer: Answer, wanted: list[str] | None = None, binary: frozenset[str] | None = None) -> bytes:
+    """The JSON of an answer. The data of the outputs in `binary` are left out, and their size is said instead."""
+    tensors = []
+    for name, shape, values in named_outputs(answer):
+        if wanted and name not in wanted and name in answer.version.outputs:
+            continue
+        if binary is not None and name in binary:
+            tensors.append(OutputTensor(name, "FP64", shape, None, {"binary_data_size": values.size * 8}))
+        else:
+            tensors.append(OutputTensor(name, "FP64", shape, values.ravel().tolist()))
+    version = answer.version
+    parameters = {"version": version.id}
+    if answer.explanation is not None:
+        parameters |= {name: text for name, text in answer.explanation.items() if isinstance(text, str)}
+    return _encode_response(InferResponse(answer.endpoint, version.number, answer.request_id, parameters, tensors))
 
 
-def _shaped(tensor: Tensor, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    _check_shape(tensor, len(values))
-    return values.reshape(tensor.shape)
-
-
-def _check_shape(tensor: Tensor, length: int) -> None:
-    shape = tensor.shape
+def check_shape(name: str, shape: list[int], length: int) -> None:
+    """Refuse a tensor whose values do not fill its shape, or that is not one row or more of one column or more."""
     size = 1
     for extent in shape:
         size *= max(extent, -1)
     if not 1 <= len(shape) <= 2 or size != length or length == 0 or min(shape) < 1:
         raise InvalidInput(
-            f"The input {tensor.name!r} has shape {shape[:8]} and {length} values.",
+            f"The input {name!r} has shape {shape[:8]} and {length} values.",
             fix="The shape must be [rows] or [rows, columns], and its product the number of values, at least 1.",
         )
     if shape[0] > MAX_ROWS:
-        raise InvalidInput(f"The input {tensor.name!r} has {shape[0]} rows.", fix=f"Send at most {MAX_ROWS} at once.")
+        raise InvalidInput(f"The input {name!r} has {shape[0]} rows.", fix=f"Send at most {MAX_ROWS} at once.")
+
+
+def not_numbers(name: str, datatype: str) -> InvalidInput:
+    """The error of a tensor that holds no numbers where they are wanted."""
+    return InvalidInput(
+        f"The input {name!r} has datatype {datatype!r} where numbers are wanted.",
+        fix="Use FP64, FP32, FP16, BF16, an integer type or BOOL.",
+    )
+
+
+def not_texts(name: str, datatype: str) -> InvalidInput:
+    """The error of a tensor that holds no text where it is wanted."""
+    return InvalidInput(f"The input {name!r} has datatype {datatype!r} where text is wanted.", fix="Use BYTES.")
 
 
 def _bad_data(tensor: Tensor, error: Exception) -> InvalidInput:

@@ -15,12 +15,15 @@ REQUESTS = "tidewheel_serving_requests_total"
 PREDICTIONS = "tidewheel_serving_predictions_total"
 LABELS = "tidewheel_serving_labels_total"
 LATENCY = "tidewheel_serving_latency_seconds"
+BATCH_ROWS = "tidewheel_serving_batch_rows"
+WAITING = "tidewheel_serving_waiting"
 ANSWERS = "tidewheel_serving_http_answers_total"
 DROPPED = "tidewheel_serving_shadow_dropped_total"
 IN_FLIGHT = "tidewheel_serving_in_flight"
 CONNECTIONS = "tidewheel_serving_connections"
 GENERATION = "tidewheel_serving_generation"
 CPU = "tidewheel_serving_process_cpu_seconds_total"
+BATCH_BOUNDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0)
 BOUNDS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
 _FAMILIES = {
@@ -28,6 +31,8 @@ _FAMILIES = {
     PREDICTIONS: ("counter", "Rows in the prediction log, by endpoint, version and arm."),
     LABELS: ("counter", "Labels in the prediction log."),
     LATENCY: ("histogram", "Time from a parsed request to its answer, in seconds."),
+    BATCH_ROWS: ("histogram", "Rows of one model call, by endpoint and version."),
+    WAITING: ("gauge", "Inference requests that wait for a model or are with it, by worker."),
     ANSWERS: ("counter", "HTTP answers of any kind, by status."),
     DROPPED: ("counter", "Mirrored requests that were not computed because shadows were behind."),
     IN_FLIGHT: ("gauge", "Requests being answered, by worker."),
@@ -48,7 +53,7 @@ class Series:
         self._file = file
         self._cells = file.cells
         self._labels = labels
-        self._buckets = [file.cell(LATENCY, (*labels, ("le", bound))) for bound in _BOUND_TEXTS]
+        self._buckets = [file.cell(LATENCY, (*labels, ("le", bound))) for bound in _BOUND_TEXTS[LATENCY]]
         self._sum = file.cell(f"{LATENCY}_sum", labels)
         self._predictions = file.cell(PREDICTIONS, labels)
         self._statuses: dict[int, int] = {}
@@ -66,6 +71,24 @@ class Series:
         cells[self._predictions] += rows
 
 
+class BatchSizes:
+    """How many rows the model calls of one endpoint and version have had."""
+
+    __slots__ = ("_buckets", "_cells", "_sum")
+
+    def __init__(self, file: CounterFile, endpoint: str, version: str) -> None:
+        labels = (("endpoint", endpoint), ("version", version))
+        self._cells = file.cells
+        self._buckets = [file.cell(BATCH_ROWS, (*labels, ("le", bound))) for bound in _BOUND_TEXTS[BATCH_ROWS]]
+        self._sum = file.cell(f"{BATCH_ROWS}_sum", labels)
+
+    def observe(self, rows: int) -> None:
+        """Count a model call."""
+        cells = self._cells
+        cells[self._buckets[bisect_left(BATCH_BOUNDS, rows)]] += 1.0
+        cells[self._sum] += rows
+
+
 class Meters:
     """All counts of one worker."""
 
@@ -74,6 +97,7 @@ class Meters:
         self._worker = (("worker", str(index)),)
         self._file = CounterFile(folder / f"{index}.counters")
         self._series: dict[tuple[str, str, str], Series] = {}
+        self._batches: dict[tuple[str, str], BatchSizes] = {}
         self._answers: dict[int, int] = {}
         self._labels = self._file.cell(LABELS)
 
@@ -84,6 +108,14 @@ class Meters:
         if series is None:
             series = self._series[key] = Series(self._file, endpoint, version, arm)
         return series
+
+    def count_batch(self, endpoint: str, version: str, rows: int) -> None:
+        """Count a model call and its rows."""
+        key = (endpoint, version)
+        sizes = self._batches.get(key)
+        if sizes is None:
+            sizes = self._batches[key] = BatchSizes(self._file, endpoint, version)
+        sizes.observe(rows)
 
     def count_answer(self, status: int) -> None:
         """Count an HTTP answer."""
@@ -115,7 +147,7 @@ class Meters:
         for name, (kind, effect) in _FAMILIES.items():
             if name in groups:
                 lines += [f"# HELP {name} {effect}", f"# TYPE {name} {kind}"]
-                lines += _histogram(groups) if kind == "histogram" else _samples(name, groups[name])
+                lines += _histogram(name, groups) if kind == "histogram" else _samples(name, groups[name])
         return ("\n".join(lines) + "\n").encode()
 
 
@@ -123,20 +155,20 @@ def _samples(name: str, cells: list[tuple[Labels, float]]) -> list[str]:
     return [f"{name}{_text(labels)} {_number(value)}" for labels, value in cells]
 
 
-def _histogram(groups: dict[str, list[tuple[Labels, float]]]) -> list[str]:
+def _histogram(name: str, groups: dict[str, list[tuple[Labels, float]]]) -> list[str]:
     """Buckets made cumulative, then sum and count, for each set of labels."""
     by_labels: dict[Labels, dict[str, float]] = {}
-    for labels, value in groups[LATENCY]:
+    for labels, value in groups[name]:
         by_labels.setdefault(labels_without(labels, "le"), {})[dict(labels)["le"]] = value
-    sums = dict(groups.get(f"{LATENCY}_sum", []))
+    sums = dict(groups.get(f"{name}_sum", []))
     lines = []
     for labels, counts in by_labels.items():
         total = 0.0
-        for bound in _BOUND_TEXTS:
+        for bound in _BOUND_TEXTS[name]:
             total += counts.get(bound, 0.0)
-            lines.append(f"{LATENCY}_bucket{_text((*labels, ('le', bound)))} {_number(total)}")
-        lines.append(f"{LATENCY}_sum{_text(labels)} {sums.get(labels, 0.0)!r}")
-        lines.append(f"{LATENCY}_count{_text(labels)} {_number(total)}")
+            lines.append(f"{name}_bucket{_text((*labels, ('le', bound)))} {_number(total)}")
+        lines.append(f"{name}_sum{_text(labels)} {sums.get(labels, 0.0)!r}")
+        lines.append(f"{name}_count{_text(labels)} {_number(total)}")
     return lines
 
 
@@ -153,4 +185,7 @@ def _number(value: float) -> str:
     return str(int(value)) if value == int(value) else repr(value)
 
 
-_BOUND_TEXTS = (*(f"{bound:g}" for bound in BOUNDS_S), "+Inf")
+_BOUND_TEXTS = {
+    name: (*(f"{bound:g}" for bound in bounds), "+Inf")
+    for name, bounds in ((LATENCY, BOUNDS_S), (BATCH_ROWS, BATCH_BOUNDS))
+}

@@ -10,50 +10,31 @@ changes nothing.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence, Sized
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tidewheel.base.errors import InvalidInput
 from tidewheel.serving.signature import check_whole
-from tidewheel.serving.worker.inference_codec import MAX_ROWS, Tensor
+from tidewheel.serving.worker.calls import Input
+from tidewheel.serving.worker.inference_codec import MAX_ROWS
 from tidewheel.serving.worker.runtime import LoadedVersion, Plan
 
 Rows = NDArray[np.float64]
 Instants = int | NDArray[np.int64]
 
 
-class Input(Protocol):
-    """One named input: of a request (`inference_codec.Tensor`) or a column of a table (`batch`)."""
-
-    @property
-    def name(self) -> str: ...
-    def numbers(self) -> NDArray[np.float64]:
-        """Its values as float64, (rows,) or (rows, columns)."""
-
-    def texts(self) -> list[str]:
-        """Its values as strings."""
-
-
 Inputs = Mapping[str, Input]
 
 
-def inputs_by_name(tensors: list[Tensor], known: Collection[str]) -> Inputs:
-    """A request's inputs by name.
-
-    Raises:
-        InvalidInput: if a name comes twice or is one that no version of the endpoint knows.
-    """
-    inputs: dict[str, Input] = {tensor.name: tensor for tensor in tensors}
-    if len(inputs) != len(tensors):
-        raise InvalidInput("An input is given twice.", fix="Give each input once.")
+def check_known(inputs: Inputs, known: Collection[str]) -> None:
+    """Refuse an input that no version of the endpoint knows; `known` is empty where there is no version."""
     for name in inputs if known else ():  # without a version nothing is known, and that is what the caller should hear
         if name not in known:
             raise InvalidInput(
                 f"The endpoint knows no input {name[:200]!r}.", fix=f"It knows: {', '.join(sorted(known))}."
             )
-    return inputs
 
 
 def rows_of(version: LoadedVersion, inputs: Inputs, store: Any, at_us: Instants) -> tuple[Rows, dict[str, list[str]]]:

@@ -37,6 +37,7 @@ from tidewheel.serving.worker.labels import LabelTaker
 from tidewheel.serving.worker.metrics import Meters
 from tidewheel.serving.worker.online import open_online
 from tidewheel.serving.worker.predict import Inference
+from tidewheel.serving.worker.rest import RestInference
 from tidewheel.serving.worker.runtime import LoadedVersion
 from tidewheel.serving.worker.shadows import Shadows
 from tidewheel.serving.worker.snapshots import Loading, SnapshotWatcher
@@ -71,7 +72,8 @@ class Worker:
         segment_bytes = settings.get("storage.segment_bytes", int)
         self._log = PredictionWriter(place.home / "predictions", f"w{place.index}", segment_bytes)
         self._shadows = Shadows(loop, online, self._log_shadow, self._meters.count_dropped)
-        self._inference = Inference(self._log, online, clock, self._meters, self._shadows)
+        self._inference = Inference(loop, self._log, online, clock, self._meters, self._shadows)
+        self._rest = RestInference(self._inference.submit)
         self._information = Information(self._inference)
         self._features = FeatureServer(lambda: self._inference.table, online, clock)
         self._labels = LabelTaker(self._log, clock, self._meters)
@@ -107,6 +109,7 @@ class Worker:
         while True:
             try:
                 self._server.sweep()
+                self._inference.lanes.sweep()
                 self._write_gauges()
             except Exception:  # one bad connection must not end the watch over all others
                 traceback.print_exc(file=sys.stderr)
@@ -127,7 +130,7 @@ class Worker:
     def _swap(self, loading: Loading) -> None:
         self._failures = loading.failures
         if loading.table is not None:
-            self._inference.table = loading.table
+            self._inference.take_table(loading.table)
             self._information.ready = self._state != "draining"
             if loading.whole:
                 self._applied = loading.table.generation
@@ -154,6 +157,7 @@ class Worker:
     def _write_gauges(self) -> None:
         self._meters.note_cpu()
         self._meters.gauge(metrics.IN_FLIGHT, self._server.in_flight)
+        self._meters.gauge(metrics.WAITING, self._inference.lanes.waiting)
         self._meters.gauge(metrics.CONNECTIONS, len(self._server.connections))
         self._meters.gauge(metrics.GENERATION, self._applied)
 
@@ -162,7 +166,7 @@ class Worker:
         exchange.answer(200, self._meters.exposition(), TEXT)
 
     def _addresses(self) -> Addresses:
-        information, inference = self._information, self._inference
+        information = self._information
         return Addresses(
             {
                 (b"GET", b"/v2"): information.server,
@@ -176,7 +180,7 @@ class Worker:
             {
                 (b"GET", b""): information.model,
                 (b"GET", b"ready"): information.model_ready,
-                (b"POST", b"infer"): inference.infer,
+                (b"POST", b"infer"): self._rest.infer,
             },
         )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +20,10 @@ from tidewheel.registry.formats import Predictor
 from tidewheel.registry.load import load_predictor, use_one_thread
 from tidewheel.serving.signature import whole_columns
 from tidewheel.serving.snapshot import ServingFolder, SnapshotVersion
+
+INLINE_S = 0.002
+"""Model calls expected to take longer than this leave the event loop."""
+_TIMED_CALLS = 3
 
 
 class Plan(Protocol):
@@ -51,6 +56,7 @@ class LoadedVersion:
         "format",
         "id",
         "known_inputs",
+        "leaves_loop",
         "model",
         "names",
         "number",
@@ -58,6 +64,7 @@ class LoadedVersion:
         "outputs",
         "plan",
         "predictor",
+        "row_s",
         "unsigned",
         "whole",
         "width",
@@ -77,6 +84,10 @@ class LoadedVersion:
         self.whole = whole_columns(spec.inputs, spec.dtypes)
         self.plan = plan
         self.predictor = predictor
+        self.row_s = 0.0
+        """What asking for one row took when it was warmed up, in seconds."""
+        self.leaves_loop = False
+        """Whether it is too slow for the event loop, and asked from a thread."""
         looked_up = () if plan is None else (*plan.entities, *plan.request)
         self.known_inputs = frozenset({"features", *spec.inputs, *looked_up})
 
@@ -113,9 +124,23 @@ def load_version(folder: ServingFolder, spec: SnapshotVersion) -> LoadedVersion:
             f"The feature plan of {spec.id} gives other features than its model takes.", fix="Register it again."
         )
     version = LoadedVersion(spec, predictor, plan)
-    for rows in warm_up_rows(place / "sample.npy", spec):
-        version.predict(rows)
+    _warm_up(version, warm_up_rows(place / "sample.npy", spec))
     return version
+
+
+def _warm_up(version: LoadedVersion, samples: list[NDArray[np.float64]]) -> None:
+    """Let the version answer its samples, and time the last, a single row: once more, as a first call is slower."""
+    for rows in samples:
+        version.predict(rows)
+    if samples:
+        version.row_s = min(_timed(version, samples[-1]) for _ in range(_TIMED_CALLS))
+        version.leaves_loop = version.row_s > INLINE_S
+
+
+def _timed(version: LoadedVersion, rows: NDArray[np.float64]) -> float:
+    began = perf_counter()
+    version.predict(rows)
+    return perf_counter() - began
 
 
 def _load_plan(path: Path, digest: str) -> Plan:
