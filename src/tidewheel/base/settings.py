@@ -45,6 +45,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("serving.allowed_origins", "", "Origins of web pages that may call inference, separated by commas."),
     Setting("serving.workers", 2, "Number of inference worker processes."),
     Setting("serving.max_body_bytes", 16 * 2**20, "Largest request body that a worker reads."),
+    Setting("serving.memory_budget_mb", 0, "Memory for models in a worker, in MiB; the least used leave; 0 = no bound."),
+    Setting("serving.repository_control", True, "Whether clients may load and unload endpoints (/v2/repository)."),
     Setting("serving.idle_timeout_s", 75.0, "A connection without a request is closed after this long."),
     Setting("serving.drain_timeout_s", 10.0, "How long a worker finishes open requests after SIGTERM."),
     Setting("registry.webhook_tries", 8, "How often an event is sent to a webhook before it is given up."),

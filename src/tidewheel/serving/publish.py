@@ -14,7 +14,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -27,6 +27,7 @@ from tidewheel.base.hashing import hash_file
 from tidewheel.registry import ModelVersion, Registry
 from tidewheel.registry.load import check_files
 from tidewheel.serving import store
+from tidewheel.serving.options import EndpointOptions
 from tidewheel.serving.records import Route
 from tidewheel.serving.snapshot import (
     ServingFolder,
@@ -37,7 +38,7 @@ from tidewheel.serving.snapshot import (
     write_atomically,
 )
 from tidewheel.serving.watching import reported_failures
-from tidewheel.serving.worker.runtime import warm_up_rows
+from tidewheel.serving.worker.warm_up import warm_up_rows
 from tidewheel.storage import Blobs, Metadata
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Publisher:
         self._retry_at = 0.0
 
     def publish(self) -> int:
-        """Write the snapshot of the present routes unless it is there, and mend what workers could not load."""
+        """Write the snapshot of the present routes and options unless it is there, and mend what workers could not load."""
         self._mend()
         with self._metadata.read() as connection:
             generation = store.last_generation(connection)
@@ -103,14 +104,18 @@ class Publisher:
     def _write(self) -> int:
         while True:
             with self._metadata.read() as connection:
+                generation = store.last_generation(connection)
                 routes = store.current_routes(connection)
+                options = store.all_options(connection)
                 standby = {route.endpoint: _standby(connection, route) for route in routes}
-            generation = _generation(routes)
-            endpoints = [_endpoint(route, standby[route.endpoint]) for route in routes]
+            endpoints = [
+                _endpoint(route, standby[route.endpoint], options.get(route.endpoint, (EndpointOptions(), 0))[0])
+                for route in routes
+            ]
             ids = {each for route in routes for each in (*route.weights, *route.shadows, *standby[route.endpoint])}
             versions = [self._present(each) for each in sorted(ids)]
             with self._alone():
-                if self._routes_stand(generation):  # else one was set while files were fetched
+                if self._stands(generation):  # else a route or options were set while files were fetched
                     write_atomically(self._folder.snapshot, Snapshot(generation, endpoints, versions))
                     self._retry_at = time.monotonic() + _RETRY_REFUSED_S
                     return generation
@@ -121,9 +126,9 @@ class Publisher:
         except _RefusedError as refused:
             return msgspec.structs.replace(refused.described, refused=str(refused.error))
 
-    def _routes_stand(self, generation: int) -> bool:
+    def _stands(self, generation: int) -> bool:
         with self._metadata.read() as connection:
-            return _generation(store.current_routes(connection)) == generation
+            return store.last_generation(connection) == generation
 
     def _published(self) -> Snapshot | None:
         try:
@@ -250,11 +255,7 @@ def _standby(connection: Connection, route: Route) -> list[str]:
     return []
 
 
-def _generation(routes: Sequence[Route]) -> int:
-    return max((route.generation for route in routes), default=0)
-
-
-def _endpoint(route: Route, standby: list[str]) -> SnapshotEndpoint:
+def _endpoint(route: Route, standby: list[str], options: EndpointOptions) -> SnapshotEndpoint:
     return SnapshotEndpoint(
         name=route.endpoint,
         weights=list(route.weights.items()),
@@ -262,4 +263,5 @@ def _endpoint(route: Route, standby: list[str]) -> SnapshotEndpoint:
         unit=route.unit,
         salt=route.salt,
         standby=standby,
+        options=options,
     )

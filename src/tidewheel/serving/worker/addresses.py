@@ -1,6 +1,7 @@
 """Which handler answers which method and path: the worker's table of contents.
 
-Called once a request. Fixed paths are looked up; `/v2/models/…` is taken apart. Nothing here knows what handlers do.
+Called once a request. Fixed paths are looked up; those that name a model, as `/v2/models/…` does, are taken apart.
+Nothing here knows what handlers do.
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ from tidewheel.serving.worker.http_protocol import Exchange
 
 Fixed = Callable[[Exchange], None]
 ModelHandler = Callable[[Exchange, str, str | None], None]
-_MODELS = b"/v2/models/"
 _MAX_KNOWN = 1024
 _METHODS = {b"GET": b"GET", b"HEAD": b"GET", b"POST": b"POST"}
 
 
 class Addresses:
-    """Dispatches exchanges. `fixed` is keyed by (method, path), `models` by (method, what follows the model)."""
+    """Dispatches exchanges. `fixed` is keyed by (method, path); `models` by what comes before a model's name in the
+    path, and then by (method, what follows the name)."""
 
     def __init__(
-        self, fixed: dict[tuple[bytes, bytes], Fixed], models: dict[tuple[bytes, bytes], ModelHandler]
+        self,
+        fixed: dict[tuple[bytes, bytes], Fixed],
+        models: dict[bytes, dict[tuple[bytes, bytes], ModelHandler]],
     ) -> None:
         self._fixed = fixed
         self._models = models
@@ -43,22 +46,26 @@ class Addresses:
         handler = self._fixed.get((method, path))
         if handler is not None:
             handler(exchange)
-        elif path.startswith(_MODELS):
-            self._to_model(exchange, method, path)
-        else:
-            self._refuse(exchange, [key for key, each in self._fixed if each == path])
+            return
+        for prefix, handlers in self._models.items():
+            if path.startswith(prefix):
+                self._to_model(exchange, method, path[len(prefix) :], handlers)
+                return
+        self._refuse(exchange, [key for key, each in self._fixed if each == path])
 
-    def _to_model(self, exchange: Exchange, method: bytes, path: bytes) -> None:
-        parts = path[len(_MODELS) :].split(b"/")
+    def _to_model(
+        self, exchange: Exchange, method: bytes, rest: bytes, handlers: dict[tuple[bytes, bytes], ModelHandler]
+    ) -> None:
+        parts = rest.split(b"/")
         version: bytes | None = None
         if len(parts) >= 3 and parts[1] == b"versions":
             version = parts[2]
             ending = b"/".join(parts[3:])
         else:
             ending = b"/".join(parts[1:])
-        handler = self._models.get((method, ending))
+        handler = handlers.get((method, ending))
         if handler is None or not parts[0]:
-            methods = [key for key, each in self._models if each == ending and parts[0]]
+            methods = [key for key, each in handlers if each == ending and parts[0]]
             self._refuse(exchange, methods)
             return
         try:

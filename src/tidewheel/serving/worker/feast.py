@@ -21,8 +21,8 @@ from tidewheel.base.clock import Clock
 from tidewheel.base.errors import InvalidInput, NotFound, TidewheelError, TooLarge
 from tidewheel.base.units import from_us
 from tidewheel.serving.worker.endpoints import EndpointTable
+from tidewheel.serving.worker.feature_plans import Plan
 from tidewheel.serving.worker.http_protocol import Exchange
-from tidewheel.serving.worker.runtime import Plan
 from tidewheel.storage.contracts import KeyValue
 
 _MAX_ROWS = 10_000

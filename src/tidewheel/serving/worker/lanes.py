@@ -79,8 +79,10 @@ class Lanes:
         online: Any,
         finish: Finish,
         batched: Callable[[Lane, int], None],
+        wake: Callable[[LoadedVersion, Callable[[TidewheelError | None], None]], None],
     ) -> None:
         self._loop = loop
+        self._wake = wake
         self._online = online
         self._finish = finish
         self._batched = batched
@@ -110,8 +112,13 @@ class Lanes:
                 f"{lane.waiting} requests wait for {endpoint.name!r} already.",
                 fix="Try again later, or raise max_queue: `tidewheel endpoints configure`.",
             )
+        version.used_at = time.monotonic()
         lane.arrived.append(call)
         self._list(lane)
+
+    def busy(self, version: LoadedVersion) -> bool:
+        """Whether requests wait for a version."""
+        return any(lane.version is version and lane.waiting for lane in self._lanes.values())
 
     def keep(self, table: EndpointTable) -> None:
         """Let go of lanes whose version the table does not hold, once they are empty."""
@@ -125,7 +132,7 @@ class Lanes:
     def sweep(self) -> None:
         """Refuse what has waited past its deadline behind a slow model; called a few times a second."""
         for lane in list(self._lanes.values()):
-            if lane.works and lane.computing:
+            if lane.works:
                 late = [work for work in lane.works if _given_up(work)]
                 for work in late:
                     lane.works.remove(work)
@@ -166,6 +173,9 @@ class Lanes:
         """Compute what is due in a lane."""
         if not lane.works or self._waits(lane):
             return
+        if lane.version.predictor is None:
+            self._wake(lane.version, lambda error: self._woken(lane, error))
+            return
         under_way = len(lane.works)
         if lane.version.leaves_loop:
             if not lane.computing:
@@ -179,6 +189,17 @@ class Lanes:
                 self._batched(lane, compute(lane.version, batch))
                 self._finish(lane, batch)
         lane.expected = under_way
+
+    def _woken(self, lane: Lane, error: TidewheelError | None) -> None:
+        """Go on with a lane whose model has come into memory, or refuse what waits for it."""
+        if error is None:
+            self._advance(lane)
+            return
+        works = list(lane.works)
+        lane.works.clear()
+        for work in works:
+            work.fail(error, error.status)
+        self._finish(lane, works)
 
     def _waits(self, lane: Lane) -> bool:
         """Whether the next model call waits for more requests."""

@@ -19,6 +19,9 @@ BATCH_ROWS = "tidewheel_serving_batch_rows"
 WAITING = "tidewheel_serving_waiting"
 ANSWERS = "tidewheel_serving_http_answers_total"
 DROPPED = "tidewheel_serving_shadow_dropped_total"
+MODEL_MEMORY = "tidewheel_serving_model_memory_bytes"
+LOADS = "tidewheel_serving_model_loads_total"
+UNLOADS = "tidewheel_serving_model_unloads_total"
 IN_FLIGHT = "tidewheel_serving_in_flight"
 CONNECTIONS = "tidewheel_serving_connections"
 GENERATION = "tidewheel_serving_generation"
@@ -35,6 +38,9 @@ _FAMILIES = {
     WAITING: ("gauge", "Inference requests that wait for a model or are with it, by worker."),
     ANSWERS: ("counter", "HTTP answers of any kind, by status."),
     DROPPED: ("counter", "Mirrored requests that were not computed because shadows were behind."),
+    MODEL_MEMORY: ("gauge", "What the models in memory take, by worker."),
+    LOADS: ("counter", "Models brought back into memory, by worker."),
+    UNLOADS: ("counter", "Models sent out of memory by budget, idleness or an operator, by worker."),
     IN_FLIGHT: ("gauge", "Requests being answered, by worker."),
     CONNECTIONS: ("gauge", "Open connections, by worker."),
     GENERATION: ("gauge", "The generation of routes that a worker runs."),
@@ -116,6 +122,11 @@ class Meters:
         if sizes is None:
             sizes = self._batches[key] = BatchSizes(self._file, endpoint, version)
         sizes.observe(rows)
+
+    def count_loading(self, into_memory: bool) -> None:
+        """Count a model that came back into memory, or was sent away."""
+        name = LOADS if into_memory else UNLOADS
+        self._file.cells[self._file.cell(name, self._worker)] += 1.0
 
     def count_answer(self, status: int) -> None:
         """Count an HTTP answer."""

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from tidewheel.base.errors import InvalidInput
 from tidewheel.serving.signature import check_whole
 from tidewheel.serving.worker.calls import Input
+from tidewheel.serving.worker.feature_plans import Plan
 from tidewheel.serving.worker.inference_codec import MAX_ROWS
-from tidewheel.serving.worker.runtime import LoadedVersion, Plan
+from tidewheel.serving.worker.runtime import LoadedVersion
 
 Rows = NDArray[np.float64]
 Instants = int | NDArray[np.int64]

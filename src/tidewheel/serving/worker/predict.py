@@ -22,10 +22,12 @@ from tidewheel.serving.worker.endpoints import EndpointTable, LoadedEndpoint
 from tidewheel.serving.worker.lanes import Lane, Lanes, Work
 from tidewheel.serving.worker.metrics import Meters
 from tidewheel.serving.worker.model_inputs import check_known
+from tidewheel.serving.worker.residency import Residency
 from tidewheel.serving.worker.runtime import LoadedVersion
 from tidewheel.serving.worker.shadows import Shadows
 from tidewheel.storage.predictions.writer import PredictionWriter
 
+LOAD_ADDRESS = "POST /v2/repository/models/{name}/load"
 _MAX_ID = 200
 _NOT_LOGGED = frozenset({400, 499})  # what the client got wrong, and what nobody waited for
 
@@ -41,9 +43,11 @@ class Inference:
         clock: Clock,
         meters: Meters,
         shadows: Shadows,
+        budget_bytes: int = 0,
     ) -> None:
         self.table = EndpointTable(0, {})
-        self.lanes = Lanes(loop, online, self._finish, self._count_batch)
+        self.residency = Residency(loop, budget_bytes, self._is_busy, meters.count_loading)
+        self.lanes = Lanes(loop, online, self._finish, self._count_batch, self.residency.wake)
         self._log = log
         self._clock = clock
         self._meters = meters
@@ -55,12 +59,20 @@ class Inference:
         """Answer from this table on; what is under way finishes on the versions that it was routed to."""
         self.table = table
         self.lanes.keep(table)
+        self.residency.take_table(table)
+
+    def sweep(self) -> None:
+        """What is to be done a few times a second: refuse what is late, send models away that are not needed."""
+        self.lanes.sweep()
+        self.residency.sweep()
 
     def submit(self, call: InferenceCall) -> None:
         """Answer a call, when the loop's turn ends or later; never blocks."""
         version: LoadedVersion | None = None
         try:
             endpoint = self.table.endpoint(call.endpoint)
+            if endpoint.name in self.residency.unloaded:
+                raise Unavailable(f"The endpoint {endpoint.name!r} is unloaded.", fix=f"Load it: {LOAD_ADDRESS}.")
             check_known(call.inputs, endpoint.known_inputs)
             call.at_us = self._clock.now_us()
             call.request_id = _checked_id(call.request_id) or next(self._new_ids)
@@ -125,6 +137,9 @@ class Inference:
         except Exception:  # one answer that cannot be written must not take those behind it along
             traceback.print_exc(file=sys.stderr)
             call.refuse(Corrupt("The server failed; its log says how."))
+
+    def _is_busy(self, version: LoadedVersion) -> bool:
+        return self.lanes.busy(version)
 
     def _count_batch(self, lane: Lane, rows: int) -> None:
         self._meters.count_batch(lane.endpoint.name, lane.version.id, rows)

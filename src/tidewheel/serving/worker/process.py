@@ -37,6 +37,8 @@ from tidewheel.serving.worker.labels import LabelTaker
 from tidewheel.serving.worker.metrics import Meters
 from tidewheel.serving.worker.online import open_online
 from tidewheel.serving.worker.predict import Inference
+from tidewheel.serving.worker.repository import Repository
+from tidewheel.serving.worker.repository_rest import RepositoryRest
 from tidewheel.serving.worker.rest import RestInference
 from tidewheel.serving.worker.runtime import LoadedVersion
 from tidewheel.serving.worker.shadows import Shadows
@@ -72,15 +74,18 @@ class Worker:
         segment_bytes = settings.get("storage.segment_bytes", int)
         self._log = PredictionWriter(place.home / "predictions", f"w{place.index}", segment_bytes)
         self._shadows = Shadows(loop, online, self._log_shadow, self._meters.count_dropped)
-        self._inference = Inference(loop, self._log, online, clock, self._meters, self._shadows)
+        budget_bytes = settings.get("serving.memory_budget_mb", int) * 2**20
+        self._inference = Inference(loop, self._log, online, clock, self._meters, self._shadows, budget_bytes)
         self._rest = RestInference(self._inference.submit)
+        allowed = settings.get("serving.repository_control", bool)
+        self._repository = Repository(self._inference, self._folder.root / "unloaded", allowed)
         self._information = Information(self._inference)
         self._features = FeatureServer(lambda: self._inference.table, online, clock)
         self._labels = LabelTaker(self._log, clock, self._meters)
         self._server = HttpServer(
             Guard(self._addresses(), settings), _limits(settings), self._meters.count_answer, _TICK_S
         )
-        self._watcher = SnapshotWatcher(self._folder, self._swap)
+        self._watcher = SnapshotWatcher(self._folder, self._swap, budget_bytes)
         self._failures: dict[str, str] = {}
         self._applied = 0  # the last generation that was loaded whole
         self._state = "loading"
@@ -109,7 +114,8 @@ class Worker:
         while True:
             try:
                 self._server.sweep()
-                self._inference.lanes.sweep()
+                self._inference.sweep()
+                self._repository.look()
                 self._write_gauges()
             except Exception:  # one bad connection must not end the watch over all others
                 traceback.print_exc(file=sys.stderr)
@@ -158,6 +164,7 @@ class Worker:
         self._meters.note_cpu()
         self._meters.gauge(metrics.IN_FLIGHT, self._server.in_flight)
         self._meters.gauge(metrics.WAITING, self._inference.lanes.waiting)
+        self._meters.gauge(metrics.MODEL_MEMORY, self._inference.residency.memory_bytes)
         self._meters.gauge(metrics.CONNECTIONS, len(self._server.connections))
         self._meters.gauge(metrics.GENERATION, self._applied)
 
@@ -166,7 +173,7 @@ class Worker:
         exchange.answer(200, self._meters.exposition(), TEXT)
 
     def _addresses(self) -> Addresses:
-        information = self._information
+        information, repository = self._information, RepositoryRest(self._repository)
         return Addresses(
             {
                 (b"GET", b"/v2"): information.server,
@@ -176,11 +183,18 @@ class Worker:
                 (b"POST", b"/api/v1/serving/labels"): self._labels.take,
                 (b"POST", b"/push"): self._features.push,
                 (b"POST", b"/get-online-features"): self._features.read,
+                (b"POST", b"/v2/repository/index"): repository.index,
             },
             {
-                (b"GET", b""): information.model,
-                (b"GET", b"ready"): information.model_ready,
-                (b"POST", b"infer"): self._rest.infer,
+                b"/v2/models/": {
+                    (b"GET", b""): information.model,
+                    (b"GET", b"ready"): information.model_ready,
+                    (b"POST", b"infer"): self._rest.infer,
+                },
+                b"/v2/repository/models/": {
+                    (b"POST", b"load"): repository.load,
+                    (b"POST", b"unload"): repository.unload,
+                },
             },
         )
 

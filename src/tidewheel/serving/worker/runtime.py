@@ -1,62 +1,48 @@
-"""A version as a worker holds it: its predictor, its feature plan, and what its inputs and outputs are called.
+"""A version as a worker holds it: what its inputs and outputs are called, its feature plan, and its model in memory.
 
 Loading happens in a thread, beside running requests: files are checked against their BLAKE3 before anything is read,
-and the version answers its warm-up sample once before it is used. A loaded version never changes.
+and the version answers its warm-up sample before it is used. Its description stays while its model may leave memory
+and come back (`residency` decides when); nothing else of it ever changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import os
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tidewheel.base.errors import Corrupt, InvalidInput
-from tidewheel.base.hashing import hash_bytes
+from tidewheel.base.errors import Corrupt, Unavailable
 from tidewheel.registry.formats import Predictor
 from tidewheel.registry.load import load_predictor, use_one_thread
 from tidewheel.serving.signature import whole_columns
 from tidewheel.serving.snapshot import ServingFolder, SnapshotVersion
+from tidewheel.serving.worker.feature_plans import Plan, load_plan
+from tidewheel.serving.worker.warm_up import warm_up_rows
 
 INLINE_S = 0.002
 """Model calls expected to take longer than this leave the event loop."""
 _TIMED_CALLS = 3
 
 
-class Plan(Protocol):
-    """What a worker needs of a feature plan (`features.FeaturePlan`)."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def views(self) -> Sequence[Any]: ...
-    @property
-    def names(self) -> Sequence[str]: ...
-    @property
-    def entities(self) -> Sequence[str]: ...
-    @property
-    def request(self) -> Mapping[str, type]: ...
-    def online(
-        self,
-        store: Any,
-        entities: Mapping[str, Sequence[str]],
-        request: Mapping[str, Any],
-        at_us: int | NDArray[np.int64],
-    ) -> NDArray[np.float64]: ...
-
-
 class LoadedVersion:
-    """A version that answers. May be used from the loop and the shadow thread at once."""
+    """A version that answers. May be used from any thread."""
 
     __slots__ = (
+        "_lock",
+        "_open",
+        "_samples",
         "columns",
+        "file_bytes",
         "format",
         "id",
         "known_inputs",
         "leaves_loop",
+        "memory_bytes",
         "model",
         "names",
         "number",
@@ -66,11 +52,19 @@ class LoadedVersion:
         "predictor",
         "row_s",
         "unsigned",
+        "used_at",
         "whole",
         "width",
     )
 
-    def __init__(self, spec: SnapshotVersion, predictor: Predictor, plan: Plan | None) -> None:
+    def __init__(
+        self,
+        spec: SnapshotVersion,
+        plan: Plan | None,
+        open_predictor: Callable[[], Predictor],
+        samples: list[NDArray[np.float64]],
+        file_bytes: int = 0,
+    ) -> None:
         self.id = spec.id
         self.format = spec.format
         self.model = spec.model
@@ -83,21 +77,71 @@ class LoadedVersion:
         self.unsigned = not spec.inputs
         self.whole = whole_columns(spec.inputs, spec.dtypes)
         self.plan = plan
-        self.predictor = predictor
+        looked_up = () if plan is None else (*plan.entities, *plan.request)
+        self.known_inputs = frozenset({"features", *spec.inputs, *looked_up})
+        self.predictor: Predictor | None = None
+        """The model; None while it is not in memory."""
+        self.file_bytes = file_bytes
+        self.memory_bytes = file_bytes
+        """What the model takes in memory: what the process grew by when it was loaded, and its files at least."""
+        self.used_at = 0.0
+        """`time.monotonic()` of the last request to it."""
         self.row_s = 0.0
         """What asking for one row took when it was warmed up, in seconds."""
         self.leaves_loop = False
         """Whether it is too slow for the event loop, and asked from a thread."""
-        looked_up = () if plan is None else (*plan.entities, *plan.request)
-        self.known_inputs = frozenset({"features", *spec.inputs, *looked_up})
+        self._lock = threading.Lock()
+        self._open = open_predictor
+        self._samples = samples
 
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """The model's outputs, (rows, outputs).
 
         Raises:
-            InvalidInput: if the model gives another number of outputs than its signature names.
+            Corrupt: if the model gives another number of outputs than its signature names.
+            Unavailable: if the model is not in memory.
         """
-        outputs = self.predictor.predict(rows)
+        predictor = self.predictor
+        if predictor is None:
+            raise Unavailable(f"The version {self.id} is not in memory.", fix="Try again.")
+        return self._ask(predictor, rows)
+
+    def wake(self) -> None:
+        """Load the model and warm it up, unless it is in memory. Blocks.
+
+        Raises:
+            Corrupt: if a file is missing or not the registered one, or the model does not fit its signature.
+            NotAllowed: if the format executes code and nobody vouched for it.
+        """
+        with self._lock:
+            if self.predictor is not None:
+                return
+            before = _resident_bytes()
+            predictor = self._open()
+            self._warm_up(predictor)
+            self.memory_bytes = max(self.file_bytes, _resident_bytes() - before)
+            self.predictor = predictor
+
+    def sleep(self) -> None:
+        """Let the model leave memory; what is computing with it goes on."""
+        with self._lock:
+            self.predictor = None
+
+    def _warm_up(self, predictor: Predictor) -> None:
+        """Let the model answer its samples, and time the last, a single row: again, as first calls are slower."""
+        for rows in self._samples:
+            self._ask(predictor, rows)
+        if self._samples:
+            self.row_s = min(self._timed(predictor, self._samples[-1]) for _ in range(_TIMED_CALLS))
+            self.leaves_loop = self.row_s > INLINE_S
+
+    def _timed(self, predictor: Predictor, rows: NDArray[np.float64]) -> float:
+        began = perf_counter()
+        self._ask(predictor, rows)
+        return perf_counter() - began
+
+    def _ask(self, predictor: Predictor, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        outputs = predictor.predict(rows)
         if outputs.shape[0] != rows.shape[0] or (len(self.outputs) > 1 and outputs.shape[1] != len(self.outputs)):
             raise Corrupt(
                 f"The version {self.id} answered {rows.shape[0]} rows with an array of shape {outputs.shape}.",
@@ -116,57 +160,31 @@ def load_version(folder: ServingFolder, spec: SnapshotVersion) -> LoadedVersion:
     if spec.refused:
         raise Corrupt(spec.refused)
     place = folder.model(spec.id)
-    predictor = load_predictor(spec.format, place / "files", spec.files, spec.trusted_by)
-    use_one_thread()
-    plan = _load_plan(folder.plan(spec.plan_digest), spec.plan_digest) if spec.plan_digest else None
+    plan = load_plan(folder.plan(spec.plan_digest), spec.plan_digest) if spec.plan_digest else None
     if plan is not None and list(plan.names) != spec.inputs:
         raise Corrupt(
             f"The feature plan of {spec.id} gives other features than its model takes.", fix="Register it again."
         )
-    version = LoadedVersion(spec, predictor, plan)
-    _warm_up(version, warm_up_rows(place / "sample.npy", spec))
+
+    def open_predictor() -> Predictor:
+        predictor = load_predictor(spec.format, place / "files", spec.files, spec.trusted_by)
+        use_one_thread()
+        return predictor
+
+    samples = warm_up_rows(place / "sample.npy", spec)
+    version = LoadedVersion(spec, plan, open_predictor, samples, _bytes_of(place / "files", spec))
+    version.wake()
     return version
 
 
-def _warm_up(version: LoadedVersion, samples: list[NDArray[np.float64]]) -> None:
-    """Let the version answer its samples, and time the last, a single row: once more, as a first call is slower."""
-    for rows in samples:
-        version.predict(rows)
-    if samples:
-        version.row_s = min(_timed(version, samples[-1]) for _ in range(_TIMED_CALLS))
-        version.leaves_loop = version.row_s > INLINE_S
+def _bytes_of(folder: Path, spec: SnapshotVersion) -> int:
+    return sum(file.stat().st_size for file in map(folder.joinpath, spec.files) if file.is_file())
 
 
-def _timed(version: LoadedVersion, rows: NDArray[np.float64]) -> float:
-    began = perf_counter()
-    version.predict(rows)
-    return perf_counter() - began
-
-
-def _load_plan(path: Path, digest: str) -> Plan:
-    """The plan in a file. It is the project's own code, as the features room stored it; its digest is checked first."""
-    import cloudpickle
-
+def _resident_bytes() -> int:
+    """What this process has in memory; 0 where the system does not say."""
     try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise Corrupt("The feature plan is missing.", where=str(path), fix="The next publish fetches it.") from None
-    if hash_bytes(data) != digest:
-        raise Corrupt("The feature plan is not the one that was published.", where=str(path), fix="Delete the file.")
-    plan: Plan = cloudpickle.loads(data)
-    return plan
-
-
-def warm_up_rows(path: Path, spec: SnapshotVersion) -> list[NDArray[np.float64]]:
-    """Rows to warm up with: all of the sample, then its first row alone, as single rows often take another path."""
-    if not spec.inputs:  # nobody said what it takes, so there is nothing to ask it with
-        return []
-    if spec.sample_rows == 0:
-        return [np.zeros((1, len(spec.inputs)))]
-    try:
-        rows = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise Corrupt(f"The warm-up sample cannot be read: {error}.", where=str(path)) from None
-    if rows.shape != (spec.sample_rows, len(spec.inputs)):
-        raise InvalidInput(f"The warm-up sample has shape {rows.shape}.", where=str(path))
-    return [np.ascontiguousarray(rows), np.ascontiguousarray(rows[:1])]
+        pages = Path("/proc/self/statm").read_bytes().split()[1]
+    except OSError:
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")

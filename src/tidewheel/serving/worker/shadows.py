@@ -13,7 +13,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from queue import SimpleQueue
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
 from tidewheel.base.errors import TidewheelError
@@ -86,8 +86,9 @@ class Shadows:
 def _outcome_of(call: Call, version: LoadedVersion, online: Any) -> Outcome:
     """Compute a call; whatever goes wrong is its outcome."""
     outcome = Outcome(200, 0.0, NO_ROWS, {}, None)
-    began = perf_counter()
+    began, version.used_at = perf_counter(), monotonic()
     try:
+        version.wake()  # where the budget has sent it away: this thread may wait
         outcome.rows, outcome.entities = rows_of(version, call.inputs, online, call.at_us)
         outcome.outputs = version.predict(outcome.rows)
     except TidewheelError as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tidewheel.base.errors import Corrupt, TidewheelError
@@ -37,8 +37,9 @@ class Loading:
 class SnapshotWatcher:
     """Loads each new snapshot and hands it to `loaded`, which is called on the event loop."""
 
-    def __init__(self, folder: ServingFolder, loaded: Callable[[Loading], None]) -> None:
+    def __init__(self, folder: ServingFolder, loaded: Callable[[Loading], None], budget_bytes: int = 0) -> None:
         self._folder = folder
+        self._budget_bytes = budget_bytes
         self._loaded = loaded
         self._table: EndpointTable | None = None
         self._seen: tuple[int, ...] | None = None
@@ -60,7 +61,7 @@ class SnapshotWatcher:
         if mark is None or (mark == self._seen and not 0 < self._retry_at <= loop.time()):
             return
         self._seen = mark
-        loading = await loop.run_in_executor(None, load_snapshot, self._folder, self._table)
+        loading = await loop.run_in_executor(None, load_snapshot, self._folder, self._table, self._budget_bytes)
         self._retry_at = loop.time() + _RETRY_S if loading.failures else 0.0
         if loading.table is not None:
             self._table = loading.table
@@ -75,8 +76,11 @@ class SnapshotWatcher:
         return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def load_snapshot(folder: ServingFolder, present: EndpointTable | None) -> Loading:
-    """Load what a snapshot names and the `present` table does not hold; without one, take what can be loaded."""
+def load_snapshot(folder: ServingFolder, present: EndpointTable | None, budget_bytes: int = 0) -> Loading:
+    """Load what a snapshot names and the `present` table does not hold; without one, take what can be loaded.
+
+    A model that does not fit into the memory budget beside those before it leaves memory again once it has been tried.
+    """
     try:
         snapshot = read_snapshot(folder.snapshot)
     except Corrupt as error:
@@ -86,9 +90,12 @@ def load_snapshot(folder: ServingFolder, present: EndpointTable | None) -> Loadi
     known = present.versions() if present is not None else {}
     loaded: dict[str, LoadedVersion] = {}
     failures: dict[str, str] = {}
-    for spec in snapshot.versions:
+    routed = {version for endpoint in snapshot.endpoints for version, _ in endpoint.weights}
+    for spec in sorted(snapshot.versions, key=lambda spec: spec.id not in routed):
         try:
             loaded[spec.id] = known.get(spec.id) or load_version(folder, spec)
+            if budget_bytes and spec.id not in known and _memory_bytes(loaded) > budget_bytes and len(loaded) > 1:
+                loaded[spec.id].sleep()
         except TidewheelError as error:
             failures[spec.id] = str(error)
         except Exception as error:
@@ -96,3 +103,7 @@ def load_snapshot(folder: ServingFolder, present: EndpointTable | None) -> Loadi
             failures[spec.id] = f"{type(error).__name__}: {error}"
     whole = all(is_loaded(endpoint, loaded) for endpoint in snapshot.endpoints)
     return Loading(build_table(snapshot, loaded, present), failures, whole)
+
+
+def _memory_bytes(versions: Mapping[str, LoadedVersion]) -> int:
+    return sum(version.memory_bytes for version in versions.values() if version.predictor is not None)
