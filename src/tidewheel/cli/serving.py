@@ -59,6 +59,40 @@ def route(
     return opened.serving.set_route(name, weights, [find(opened, model).id for model in shadow or []])
 
 
+@command(endpoints, "configure")
+def configure(
+    opened: Opened,
+    name: str,
+    max_batch_rows: Annotated[int | None, typer.Option(help="Rows of one model call at most; 1 = no batching.")] = None,
+    batch_wait_ms: Annotated[float | None, typer.Option(help="A call's wait for more requests, at most.")] = None,
+    max_queue: Annotated[int | None, typer.Option(help="Requests that may wait in a worker.")] = None,
+    timeout_ms: Annotated[float | None, typer.Option(help="What waits longer is not computed; 0 = no limit.")] = None,
+    isolated: Annotated[
+        bool | None, typer.Option("--isolated/--shared", help="Each model in a process of its own, or not.")
+    ] = None,
+    idle_unload_s: Annotated[float | None, typer.Option(help="Unused versions leave memory then; 0 = never.")] = None,
+    log_share: Annotated[float | None, typer.Option(help="Share of requests that are logged, 0 to 1.")] = None,
+    redact: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="An input or entity kept out of the log; repeat it.")
+    ] = None,
+    redact_nothing: Annotated[bool, typer.Option("--redact-nothing", help="Log all values again.")] = False,
+) -> object:
+    """Change how an endpoint is served and what is logged of it; what is not given stays as it is."""
+    if redact and redact_nothing:
+        raise InvalidInput("Something and nothing cannot both be redacted.", fix="Give --redact or --redact-nothing.")
+    return opened.serving.configure_endpoint(
+        name,
+        max_batch_rows=max_batch_rows,
+        batch_wait_ms=batch_wait_ms,
+        max_queue=max_queue,
+        timeout_ms=timeout_ms,
+        isolated=isolated,
+        idle_unload_s=idle_unload_s,
+        log_share=log_share,
+        redact=[] if redact_nothing else redact or None,
+    )
+
+
 def deploy(
     opened: Opened,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="As in surge@champion, surge/3, or a version id.")],

@@ -1,9 +1,9 @@
 """Serving: endpoints, the routes between their versions, the inference workers that answer, and batch scoring.
 
-Verbs: `Serving.create_endpoint | set_route | route | endpoints | publish | applied | label | status`; `WorkerGroup`
-keeps workers running; `score` and `score_file` are the same code without a socket. Owns `serving_endpoints`,
-`serving_routes`, `serving_deployments` and the folder `<home>/serving`. Emits `serving.endpoint.created` and
-`serving.route.changed`. Reads no events.
+Verbs: `Serving.create_endpoint | configure_endpoint | set_route | route | endpoints | publish | applied | label |
+status`; `WorkerGroup` keeps workers running; `score` and `score_file` are the same code without a socket. Owns
+`serving_endpoints`, `serving_options`, `serving_routes`, `serving_deployments` and the folder `<home>/serving`. Emits
+`serving.endpoint.created | configured` and `serving.route.changed`. Reads no events.
 
 The control side writes one file, the snapshot, and workers (`serving/worker/`) read it: they go on serving the last
 one when everything else is gone. Names are imported when first used: a worker needs no database library.
@@ -11,6 +11,7 @@ one when everything else is gone. Names are imported when first used: a worker n
 
 from typing import TYPE_CHECKING, Any
 
+from tidewheel.serving.options import EndpointOptions
 from tidewheel.serving.records import Endpoint, Route, RoutingUnit, ServingStatus, WorkerStatus
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Endpoint",
+    "EndpointOptions",
     "Route",
     "RoutingUnit",
     "Serving",

@@ -6,9 +6,12 @@ I/O. The defaults are right for a fast model: nothing waits, everything is logge
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from tidewheel.base.errors import InvalidInput
+
+_YEAR_S = 366 * 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +44,17 @@ class EndpointOptions:
                 ("batch_wait_ms", self.batch_wait_ms, 0 <= self.batch_wait_ms <= 1000, "from 0 to 1000"),
                 ("max_queue", self.max_queue, 1 <= self.max_queue <= 1_000_000, "from 1 to 1000000"),
                 ("timeout_ms", self.timeout_ms, 0 <= self.timeout_ms <= 3_600_000, "from 0 to 3600000"),
-                ("idle_unload_s", self.idle_unload_s, self.idle_unload_s >= 0, "0 or more"),
+                ("idle_unload_s", self.idle_unload_s, 0 <= self.idle_unload_s <= _YEAR_S, "from 0 to a year"),
                 ("log_share", self.log_share, 0 <= self.log_share <= 1, "from 0 to 1"),
+                ("redact", self.redact, all(self.redact) and len(self.redact) <= 1000, "up to 1000 names"),
             )
             if not good
         ]
         if wrong:
             raise InvalidInput(f"These options cannot be kept: {'; '.join(wrong)}.", fix="Mend them.")
+
+    def changed(self, **given: Any) -> EndpointOptions:
+        """These options with those that are given, i.e. not None, in place of the present ones; checked."""
+        options = replace(self, **{name: value for name, value in given.items() if value is not None})
+        options.check()
+        return options

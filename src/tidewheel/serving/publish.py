@@ -80,7 +80,7 @@ class Publisher:
         self._retry_at = 0.0
 
     def publish(self) -> int:
-        """Write the snapshot of the present routes and options unless it is there, and mend what workers could not load."""
+        """Write the snapshot of the present routes and options unless it is there; mend what workers could not load."""
         self._mend()
         with self._metadata.read() as connection:
             generation = store.last_generation(connection)

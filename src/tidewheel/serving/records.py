@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from tidewheel.serving.options import EndpointOptions
+
 
 @dataclass(frozen=True, slots=True)
 class RoutingUnit:
@@ -44,11 +46,16 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A stable name that traffic arrives at, and its route, which has no weights until the first deployment."""
+    """A stable name that traffic arrives at: its route, without weights until the first deployment, and its options.
+
+    `generation` is that of the newest change of either: workers that run it, or a later one, obey both.
+    """
 
     name: str
     created_at: datetime
     route: Route
+    options: EndpointOptions
+    generation: int
 
 
 @dataclass(frozen=True, slots=True)

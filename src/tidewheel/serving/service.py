@@ -12,8 +12,9 @@ import contextlib
 import os
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from tidewheel.registry import Registry
 from tidewheel.serving import store
 from tidewheel.serving.assignment import order_weights
 from tidewheel.serving.labelling import LabelInput, to_label
+from tidewheel.serving.options import EndpointOptions
 from tidewheel.serving.publish import Plans, Publisher
 from tidewheel.serving.records import Endpoint, Route, RoutingUnit, ServingStatus
 from tidewheel.serving.snapshot import ServingFolder
@@ -91,17 +93,61 @@ class Serving:
         """All endpoints, by name."""
         with self._metadata.read() as connection:
             routes = {route.endpoint: route for route in store.current_routes(connection)}
-            return [Endpoint(name, from_us(at_us), routes[name]) for name, at_us in store.list_endpoints(connection)]
+            options = store.all_options(connection)
+            known = store.list_endpoints(connection)
+        unset = (EndpointOptions(), 0)
+        return [_endpoint(at_us, routes[name], *options.get(name, unset)) for name, at_us in known]
 
     @door("GET", "/serving/endpoints/{name}")
     def endpoint(self, name: str) -> Endpoint:
-        """One endpoint and its route."""
+        """One endpoint, its route and its options."""
         with self._metadata.read() as connection:
             at_us = store.endpoint_created_at_us(connection, name)
             route = store.current_route(connection, name)
+            options, generation = store.options_of(connection, name)
         if at_us is None or route is None:
             raise _no_endpoint(name)
-        return Endpoint(name, from_us(at_us), route)
+        return _endpoint(at_us, route, options, generation)
+
+    @door("PUT", "/serving/endpoints/{name}/options")
+    def configure_endpoint(
+        self,
+        name: str,
+        max_batch_rows: int | None = None,
+        batch_wait_ms: float | None = None,
+        max_queue: int | None = None,
+        timeout_ms: float | None = None,
+        isolated: bool | None = None,
+        idle_unload_s: float | None = None,
+        log_share: float | None = None,
+        redact: list[str] | None = None,
+    ) -> Endpoint:
+        """Change how an endpoint is served: batching, queueing, deadlines, isolation, what is logged of it.
+
+        What is not given stays as it is. Workers obey once they run the `generation` of the endpoint returned. What
+        each option means stands at `EndpointOptions`; `redact` replaces the names before, and `[]` redacts nothing.
+
+        Raises:
+            NotFound: if there is no such endpoint.
+            InvalidInput: if a value is one that no worker can obey.
+        """
+        changed = partial(
+            EndpointOptions.changed,
+            max_batch_rows=max_batch_rows,
+            batch_wait_ms=batch_wait_ms,
+            max_queue=max_queue,
+            timeout_ms=timeout_ms,
+            isolated=isolated,
+            idle_unload_s=idle_unload_s,
+            log_share=log_share,
+            redact=None if redact is None else tuple(dict.fromkeys(redact)),
+        )
+        present = self.endpoint(name).options
+        if changed(present) != present:
+            with self._metadata.change() as change:
+                self._change_options(change, name, changed)
+        self.publish()
+        return self.endpoint(name)
 
     def route(self, endpoint: str) -> Route:
         """How an endpoint's requests are shared now."""
@@ -199,6 +245,17 @@ class Serving:
         entry_id = change.emit("serving.route.changed", f"endpoint:{endpoint}", facts, inputs=inputs)
         self._add_route(change, endpoint, ordered, shadows, unit, _salt(present, ordered), entry_id)
 
+    def _change_options(
+        self, change: Change, endpoint: str, changed: Callable[[EndpointOptions], EndpointOptions]
+    ) -> None:
+        """Change the options as they are by now: another process may have changed others since we looked."""
+        before, _ = store.options_of(change.connection, endpoint)
+        options = changed(before)
+        facts = {"options": asdict(options), "before": asdict(before)}
+        entry_id = change.emit("serving.endpoint.configured", f"endpoint:{endpoint}", facts)
+        generation = store.last_generation(change.connection) + 1
+        store.set_options(change.connection, endpoint, options, generation, self._clock.now_us(), entry_id)
+
     def _add_route(
         self,
         change: Change,
@@ -224,6 +281,11 @@ class Serving:
 
 class _CreatedMeanwhileError(Exception):
     """Rolls the creation of an endpoint back that another process has just made."""
+
+
+def _endpoint(created_at_us: int, route: Route, options: EndpointOptions, options_generation: int) -> Endpoint:
+    generation = max(route.generation, options_generation)
+    return Endpoint(route.endpoint, from_us(created_at_us), route, options, generation)
 
 
 def _salt(present: Route, ordered: Mapping[str, float]) -> str:

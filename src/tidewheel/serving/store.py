@@ -1,9 +1,15 @@
-"""Serving's tables: endpoints, every route they have had, and which versions have stood behind them."""
+"""Serving's tables: endpoints, every route they have had, their present options, and which versions stood behind them.
+
+Routes and options draw their generations from one sequence: a change of either is the next state of everything served,
+and no route is invented for what was no change of route. Earlier options are in the journal.
+"""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -21,7 +27,9 @@ from sqlalchemy import (
 )
 
 from tidewheel.base.units import from_us, to_us
+from tidewheel.serving.options import EndpointOptions
 from tidewheel.serving.records import Route, RoutingUnit
+from tidewheel.storage.conflicts import insert_into
 from tidewheel.storage.metadata_schema import Json, schema
 
 endpoints = Table(
@@ -43,6 +51,15 @@ routes = Table(
     Column("at_us", BigInteger, nullable=False),
     Column("entry_id", Text, nullable=False),
     Index("ix_serving_routes_endpoint_generation", "endpoint", "generation"),
+)
+options_rows = Table(
+    "serving_options",
+    schema,
+    Column("endpoint", Text, primary_key=True),
+    Column("generation", Integer, nullable=False, unique=True),
+    Column("options", Json, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("entry_id", Text, nullable=False),
 )
 deployments = Table(
     "serving_deployments",
@@ -71,8 +88,32 @@ def list_endpoints(connection: Connection) -> list[tuple[str, int]]:
 
 
 def last_generation(connection: Connection) -> int:
-    """The generation of the newest route of any endpoint; 0 before the first."""
-    return connection.scalar(select(func.max(routes.c.generation))) or 0
+    """The generation of the newest route or options of any endpoint; 0 before the first."""
+    newest = (connection.scalar(select(func.max(table.c.generation))) for table in (routes, options_rows))
+    return max(generation or 0 for generation in newest)
+
+
+def set_options(
+    connection: Connection, endpoint: str, options: EndpointOptions, generation: int, at_us: int, entry_id: str
+) -> None:
+    """Keep an endpoint's options in place of those before."""
+    values = {"generation": generation, "options": asdict(options), "at_us": at_us, "entry_id": entry_id}
+    kept = insert_into(connection, options_rows).values(endpoint=endpoint, **values)
+    connection.execute(kept.on_conflict_do_update(index_elements=[options_rows.c.endpoint], set_=values))
+
+
+def options_of(connection: Connection, endpoint: str) -> tuple[EndpointOptions, int]:
+    """An endpoint's options and their generation; the defaults and 0 where none were set."""
+    row = connection.execute(select(options_rows).where(options_rows.c.endpoint == endpoint)).first()
+    return (msgspec.convert(row.options, EndpointOptions), row.generation) if row else (EndpointOptions(), 0)
+
+
+def all_options(connection: Connection) -> dict[str, tuple[EndpointOptions, int]]:
+    """The options and their generation of the endpoints that have had some set, by name."""
+    return {
+        row.endpoint: (msgspec.convert(row.options, EndpointOptions), row.generation)
+        for row in connection.execute(select(options_rows))
+    }
 
 
 def add_route(connection: Connection, route: Route) -> None:
