@@ -11,13 +11,14 @@ Emits and reads no events.
 
 from typing import TYPE_CHECKING, Any
 
+from tidewheel.storage.predictions.log_policy import LogPolicy
 from tidewheel.storage.predictions.records import Label, LogBatch, Prediction
 from tidewheel.storage.predictions.writer import PredictionWriter
 
 if TYPE_CHECKING:
     from tidewheel.storage.predictions.log import PredictionLog
 
-__all__ = ["Label", "LogBatch", "Prediction", "PredictionLog", "PredictionWriter"]
+__all__ = ["Label", "LogBatch", "LogPolicy", "Prediction", "PredictionLog", "PredictionWriter"]
 
 
 def __getattr__(name: str) -> Any:
