@@ -73,6 +73,7 @@ class InferenceCall:
         "key",
         "parameters",
         "request_id",
+        "traceparent",
         "unit",
         "wanted",
     )
@@ -88,6 +89,7 @@ class InferenceCall:
         key: str | None = None,
         parameters: Mapping[str, Any] | None = None,
         deadline: float | None = None,
+        traceparent: str | None = None,
     ) -> None:
         self.began = perf_counter()
         self.endpoint = endpoint
@@ -104,6 +106,8 @@ class InferenceCall:
         self.parameters = parameters or {}
         self.deadline = deadline
         """`time.monotonic()` after which it is not computed."""
+        self.traceparent = traceparent
+        """The caller's trace, as W3C Trace Context writes it."""
         self.at_us = 0
         self.unit = ""
         self.arm = ""

@@ -11,13 +11,13 @@ import sys
 import traceback
 from itertools import count
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 from tidewheel.base.clock import Clock
 from tidewheel.base.errors import Corrupt, InvalidInput, TidewheelError, Unavailable
 from tidewheel.base.ids import ulid
 from tidewheel.serving.assignment import switchback_unit
-from tidewheel.serving.worker.calls import Answer, Call, InferenceCall, records_of
+from tidewheel.serving.worker.calls import NO_ROWS, Answer, Call, InferenceCall, Outcome, records_of
 from tidewheel.serving.worker.endpoints import EndpointTable, LoadedEndpoint
 from tidewheel.serving.worker.lanes import Lane, Lanes, Work
 from tidewheel.serving.worker.metrics import Meters
@@ -30,6 +30,16 @@ from tidewheel.storage.predictions.writer import PredictionWriter
 LOAD_ADDRESS = "POST /v2/repository/models/{name}/load"
 _MAX_ID = 200
 _NOT_LOGGED = frozenset({400, 499})  # what the client got wrong, and what nobody waited for
+
+
+class Observer(Protocol):
+    """Is told of every request that a version was to answer, after its answer. Must be quick, and never raise."""
+
+    def finished(self, call: InferenceCall, version_id: str, outcome: Outcome, latency_s: float) -> None:
+        """A request has been answered or refused, `latency_s` seconds after it was parsed."""
+
+    def flush(self) -> None:
+        """Called a few times a second."""
 
 
 class Inference:
@@ -52,6 +62,7 @@ class Inference:
         self._clock = clock
         self._meters = meters
         self._shadows = shadows
+        self.observers: list[Observer] = []
         # Ids of requests without one: unique by the worker's own ULID, and a counter costs a tenth of another ULID.
         self._new_ids = (f"{prefix}{number:x}" for prefix in (ulid(),) for number in count(1))
 
@@ -65,6 +76,8 @@ class Inference:
         """What is to be done a few times a second: refuse what is late, send models away that are not needed."""
         self.lanes.sweep()
         self.residency.sweep()
+        for observer in self.observers:
+            observer.flush()
 
     def submit(self, call: InferenceCall) -> None:
         """Answer a call, when the loop's turn ends or later; never blocks."""
@@ -84,8 +97,7 @@ class Inference:
             self.lanes.take(call, endpoint, version)
         except TidewheelError as error:
             if version is not None:
-                series = self._meters.series(call.endpoint, version.id, call.arm)
-                series.observe(error.status, perf_counter() - call.began, 0)
+                self._tell(call, version, Outcome(error.status, 0.0, NO_ROWS, {}, None), 0)
             call.refuse(error)
 
     def _choose(self, endpoint: LoadedEndpoint, call: InferenceCall) -> LoadedVersion:
@@ -116,12 +128,17 @@ class Inference:
                     work.fail(error, 503)
                     outcome.outputs = None
             self._reply(lane, work)
-            series = self._meters.series(routed.endpoint, lane.version.id, call.arm)
-            series.observe(outcome.status, perf_counter() - call.began, logged)
+            self._tell(call, lane.version, outcome, logged)
             if call.arm == "live" and outcome.status not in _NOT_LOGGED:
                 mirrored.append(routed)
         for routed in mirrored if lane.endpoint.shadows else ():
             self._shadows.offer(routed, [each for each in lane.endpoint.shadows if each is not lane.version])
+
+    def _tell(self, call: InferenceCall, version: LoadedVersion, outcome: Outcome, logged: int) -> None:
+        latency_s = perf_counter() - call.began
+        self._meters.series(call.endpoint, version.id, call.arm).observe(outcome.status, latency_s, logged)
+        for observer in self.observers:
+            observer.finished(call, version.id, outcome, latency_s)
 
     def _reply(self, lane: Lane, work: Work) -> None:
         call, outcome, version = work.call, work.outcome, lane.version

@@ -26,6 +26,7 @@ from tidewheel.base.errors import Conflict
 from tidewheel.base.settings import Settings
 from tidewheel.serving.snapshot import ServingFolder, WorkerReport, write_atomically
 from tidewheel.serving.worker import metrics
+from tidewheel.serving.worker.access_log import AccessLog
 from tidewheel.serving.worker.addresses import Addresses
 from tidewheel.serving.worker.calls import Call, Outcome, records_of
 from tidewheel.serving.worker.feast import FeatureServer
@@ -43,9 +44,11 @@ from tidewheel.serving.worker.rest import RestInference
 from tidewheel.serving.worker.runtime import LoadedVersion
 from tidewheel.serving.worker.shadows import Shadows
 from tidewheel.serving.worker.snapshots import Loading, SnapshotWatcher
+from tidewheel.serving.worker.tracing import Tracing
 from tidewheel.storage.predictions.writer import PredictionWriter
 
 _LOCK_WAIT_S = 20.0
+_LAST_SPANS_S = 5.0
 _TICK_S = 0.25
 _BACKLOG = 2048
 _SWITCH_S = 0.0005  # a thread that loads or shadows gives way to requests after this long, not after Python's 5 ms
@@ -77,6 +80,7 @@ class Worker:
         budget_bytes = settings.get("serving.memory_budget_mb", int) * 2**20
         self._inference = Inference(loop, self._log, online, clock, self._meters, self._shadows, budget_bytes)
         self._rest = RestInference(self._inference.submit)
+        self._tracing = self._observe(settings)
         allowed = settings.get("serving.repository_control", bool)
         self._repository = Repository(self._inference, self._folder.root / "unloaded", allowed)
         self._information = Information(self._inference)
@@ -109,6 +113,23 @@ class Worker:
         await self._drain(listener)
         tasks[1].cancel()
         self._log.seal()
+        self._inference.sweep()
+        if self._tracing is not None:
+            with contextlib.suppress(TimeoutError):  # the collector is away
+                await asyncio.wait_for(loop.run_in_executor(None, self._tracing.close), _LAST_SPANS_S)
+
+    def _observe(self, settings: Settings) -> Tracing | None:
+        """Write down and trace requests, as far as the settings ask for it."""
+        observers = self._inference.observers
+        if settings.get("serving.access_log", bool):
+            path = self._place.home / "logs" / f"access-w{self._place.index}.jsonl"
+            observers.append(AccessLog(path, settings.get("serving.access_log_mb", int) * 2**20))
+        endpoint = settings.get("serving.otlp_endpoint", str)
+        if not endpoint:
+            return None
+        tracing = Tracing(endpoint, settings.get("serving.trace_share", float), self._place.index)
+        observers.append(tracing)
+        return tracing
 
     async def _tick(self) -> None:
         while True:

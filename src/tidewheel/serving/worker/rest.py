@@ -54,6 +54,7 @@ class RestCall(InferenceCall):
             key=text_of(headers.get(b"x-tidewheel-key")) or _key_among(parameters),
             parameters=parameters,
             deadline=_deadline(headers, parameters),
+            traceparent=text_of(headers.get(b"traceparent")),
         )
         self._exchange = exchange
 
