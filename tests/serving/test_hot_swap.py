@@ -60,6 +60,25 @@ def test_swapping_versions_ten_times_a_second_fails_no_request(house):
     assert len(predictions) == load.statuses[200]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_new_version_every_second_for_two_minutes_fails_no_request(house):
+    house.deploy(Adding(0.0))
+    group = house.start(workers=2, memory_budget_mb=512)
+    began, swaps = time.monotonic(), 0
+    with Load(group, clients=4) as load:
+        while time.monotonic() - began < 120:
+            swaps += 1
+            house.deploy(Adding(float(swaps)))
+            load.stopping.wait(max(began + swaps - time.monotonic(), 0))
+        house.applied()
+        until(lambda: 3.0 + swaps in load.values)
+    assert swaps >= 100
+    assert set(load.statuses) == {200}
+    predictions, _ = house.records()
+    assert len(predictions) == load.statuses[200]
+
+
 @pytest.mark.parametrize("damage", ["gone", "nonsense", "empty"])
 def test_workers_go_on_when_the_snapshot_is_lost(house, damage):
     house.deploy(Adding(1.0))

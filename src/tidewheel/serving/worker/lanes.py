@@ -186,7 +186,10 @@ class Lanes:
             if len(batch) == 1 and len(batch[0].outcome.rows) * lane.version.row_s > INLINE_S:
                 self._send(lane, batch)
             elif batch:
-                self._batched(lane, compute(lane.version, batch))
+                began = perf_counter()
+                rows = compute(lane.version, batch)
+                lane.version.note_time(perf_counter() - began, rows)
+                self._batched(lane, rows)
                 self._finish(lane, batch)
         lane.expected = under_way
 

@@ -27,6 +27,7 @@ from tidewheel.serving.worker.warm_up import warm_up_rows
 INLINE_S = 0.002
 """Model calls expected to take longer than this leave the event loop."""
 _TIMED_CALLS = 3
+_SLOW_CALLS = 3  # one may be the machine's hiccup
 
 
 class LoadedVersion:
@@ -36,6 +37,7 @@ class LoadedVersion:
         "_lock",
         "_open",
         "_samples",
+        "_slow_calls",
         "columns",
         "file_bytes",
         "format",
@@ -90,6 +92,7 @@ class LoadedVersion:
         """What asking for one row took when it was warmed up, in seconds."""
         self.leaves_loop = False
         """Whether it is too slow for the event loop, and asked from a thread."""
+        self._slow_calls = 0
         self._lock = threading.Lock()
         self._open = open_predictor
         self._samples = samples
@@ -105,6 +108,12 @@ class LoadedVersion:
         if predictor is None:
             raise Unavailable(f"The version {self.id} is not in memory.", fix="Try again.")
         return self._ask(predictor, rows)
+
+    def note_time(self, took_s: float, rows: int) -> None:
+        """Learn from a call on the event loop: a version that is slow on real rows leaves it, whatever its sample."""
+        if took_s > INLINE_S * rows:
+            self._slow_calls += 1
+            self.leaves_loop = self._slow_calls >= _SLOW_CALLS
 
     def wake(self) -> None:
         """Load the model and warm it up, unless it is in memory. Blocks.
