@@ -96,7 +96,7 @@ class LaneHouse:
         self.version.wake()
         self.version.leaves_loop = isinstance(self.model, Gated)
         self.endpoint = LoadedEndpoint(
-            "surge", ((1.0, "ver_1"),), "s", RoutingUnit(), {"ver_1": self.version}, (), frozenset(), self.options
+            "surge", ((1.0, "ver_1"),), "s", RoutingUnit(), {"ver_1": self.version}, (), frozenset(), self.options, {}
         )
         self.lanes = Lanes(asyncio.get_running_loop(), None, self._finish, lambda lane, rows: None, self._wake)
 

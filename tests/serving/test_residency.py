@@ -91,3 +91,12 @@ def test_an_operator_can_keep_clients_from_unloading(house, connect):
     client = connect(house.start(repository_control=False))
     assert client.request("POST", "/v2/repository/models/surge/unload").status == 403
     assert client.infer([1.0, 2.0]).status == 200
+
+
+def test_an_endpoint_that_is_rarely_asked_leaves_memory_between_requests(house, connect):
+    house.deploy(Adding(1.0))
+    house.serving.configure_endpoint("surge", idle_unload_s=0.2)
+    client = connect(house.start())
+    for _ in range(2):
+        assert value_of(client.infer([1.0, 2.0])) == 4.0
+        until(lambda: figure(client, "tidewheel_serving_model_memory_bytes") == 0)

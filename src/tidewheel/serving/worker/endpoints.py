@@ -14,6 +14,7 @@ from tidewheel.serving.options import EndpointOptions
 from tidewheel.serving.records import RoutingUnit
 from tidewheel.serving.snapshot import Snapshot, SnapshotEndpoint
 from tidewheel.serving.worker.runtime import LoadedVersion
+from tidewheel.storage.predictions.log_policy import LogPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class LoadedEndpoint:
     shadows: tuple[LoadedVersion, ...]
     known_inputs: frozenset[str]
     options: EndpointOptions
+    policies: dict[str, LogPolicy]
+    """What is logged of each version's answers."""
 
     def choose(self, unit: str) -> LoadedVersion:
         """The version that answers a routing unit."""
@@ -106,4 +109,7 @@ def _endpoint(spec: SnapshotEndpoint, loaded: Mapping[str, LoadedVersion]) -> Lo
         shadows=shadows,
         known_inputs=frozenset().union(*(version.known_inputs for version in versions.values())),
         options=spec.options,
+        policies={
+            key: LogPolicy.of(spec.options, version.names, spec.unit.entity) for key, version in versions.items()
+        },
     )

@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import sys
 import traceback
+from dataclasses import replace
 from itertools import count
 from time import perf_counter
 from typing import Any, Protocol
+
+import msgspec
 
 from tidewheel.base.clock import Clock
 from tidewheel.base.errors import Corrupt, InvalidInput, TidewheelError, Unavailable
@@ -25,6 +28,7 @@ from tidewheel.serving.worker.model_inputs import check_known
 from tidewheel.serving.worker.residency import Residency
 from tidewheel.serving.worker.runtime import LoadedVersion
 from tidewheel.serving.worker.shadows import Shadows
+from tidewheel.storage.predictions.log_policy import LogPolicy
 from tidewheel.storage.predictions.writer import PredictionWriter
 
 LOAD_ADDRESS = "POST /v2/repository/models/{name}/load"
@@ -121,9 +125,8 @@ class Inference:
             logged = 0
             if outcome.status not in _NOT_LOGGED:
                 try:
-                    for record in records_of(routed, lane.version, call.arm, outcome):
-                        self._log.append(record)
-                        logged += 1
+                    policy = lane.endpoint.policies[lane.version.id]
+                    logged = self._log_rows(routed, policy, lane.version, call.arm, outcome)
                 except Unavailable as error:
                     work.fail(error, 503)
                     outcome.outputs = None
@@ -133,6 +136,26 @@ class Inference:
                 mirrored.append(routed)
         for routed in mirrored if lane.endpoint.shadows else ():
             self._shadows.offer(routed, [each for each in lane.endpoint.shadows if each is not lane.version])
+
+    def log_shadow(self, call: Call, version: LoadedVersion, outcome: Outcome) -> None:
+        """Log and count what a shadow made of a mirrored request."""
+        endpoint = self.table.endpoints.get(call.endpoint)
+        policy = None if endpoint is None else endpoint.policies.get(version.id)
+        logged = 0 if policy is None else self._log_rows(call, policy, version, "shadow", outcome)
+        self._meters.series(call.endpoint, version.id, "shadow").observe(outcome.status, outcome.latency_s, logged)
+
+    def _log_rows(self, call: Call, policy: LogPolicy, version: LoadedVersion, arm: str, outcome: Outcome) -> int:
+        """Log the rows of a request, as its endpoint wants it; returns how many."""
+        if not policy.off:
+            if not policy.keeps(call.id):
+                return 0
+            rows, entities = policy.redact_rows(outcome.rows), policy.redact_entities(outcome.entities)
+            outcome = replace(outcome, rows=rows, entities=entities)
+            call = msgspec.structs.replace(call, unit=policy.redact_unit(call.unit))
+        records = records_of(call, version, arm, outcome)
+        for record in records:
+            self._log.append(record)
+        return len(records)
 
     def _tell(self, call: InferenceCall, version: LoadedVersion, outcome: Outcome, logged: int) -> None:
         latency_s = perf_counter() - call.began

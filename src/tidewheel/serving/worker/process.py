@@ -28,7 +28,7 @@ from tidewheel.serving.snapshot import ServingFolder, WorkerReport, write_atomic
 from tidewheel.serving.worker import metrics
 from tidewheel.serving.worker.access_log import AccessLog
 from tidewheel.serving.worker.addresses import Addresses
-from tidewheel.serving.worker.calls import Call, Outcome, records_of
+from tidewheel.serving.worker.calls import Call, Outcome
 from tidewheel.serving.worker.feast import FeatureServer
 from tidewheel.serving.worker.guard import Guard, require_token
 from tidewheel.serving.worker.http_answers import TEXT
@@ -175,11 +175,7 @@ class Worker:
         write_atomically(self._folder.report(self._place.index), report)
 
     def _log_shadow(self, call: Call, version: LoadedVersion, outcome: Outcome) -> None:
-        records = records_of(call, version, "shadow", outcome)
-        for record in records:
-            self._log.append(record)
-        series = self._meters.series(call.endpoint, version.id, "shadow")
-        series.observe(outcome.status, outcome.latency_s, len(records))
+        self._inference.log_shadow(call, version, outcome)
 
     def _write_gauges(self) -> None:
         self._meters.note_cpu()
