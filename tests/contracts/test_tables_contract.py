@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -169,6 +170,75 @@ def test_hundreds_of_small_appends_stay_whole_and_in_order(tables: Tables) -> No
     assert [version.metadata["n"] for version in tables.versions("rides", 200)] == [str(n) for n in range(149, -1, -1)]
     for number in (0, 15, 16, 60, 149):
         assert numbers(tables.read("rides", version=made[number].number)) == list(range(number + 1))
+
+
+def test_expired_rows_are_gone_and_those_from_the_instant_on_stay_in_order(tables: Tables) -> None:
+    for number in range(0, 40, 2):
+        tables.append("rides", rides(number, number + 1), at=T0)
+    before = T0 + timedelta(minutes=13, microseconds=1)
+    assert tables.expire("rides", ("at", before), at=T0, grace_hours=0) == 14
+    assert numbers(tables.read("rides")) == list(range(14, 40))
+    assert tables.expire("rides", ("at", before), at=T0, grace_hours=0) == 0
+    latest = len(tables.versions("rides", 1000))
+    assert tables.expire("rides", ("at", before), at=T0, grace_hours=0) == 0
+    assert len(tables.versions("rides", 1000)) == latest
+    tables.append("rides", rides(40), at=T0)
+    assert numbers(tables.read("rides", since=("at", T0 + timedelta(minutes=39)))) == [39, 40]
+
+
+def test_expiring_keeps_who_wrote_what_once(tables: Tables) -> None:
+    made = tables.append("rides", rides(1), at=T0, once=("log", 1))
+    tables.expire("rides", ("at", T0 + timedelta(days=1)), at=T0, grace_hours=0)
+    assert numbers(tables.read("rides")) == []
+    assert tables.append("rides", rides(1), at=T0, once=("log", 1)) == made
+    tables.append("rides", rides(2), at=T0, once=("log", 2))
+    assert numbers(tables.read("rides")) == [2]
+
+
+def test_versions_from_before_an_expiry_are_not_found(tables: Tables) -> None:
+    old = tables.append("rides", rides(1, 2), at=T0)
+    tables.expire("rides", ("at", T0 + timedelta(minutes=2)), at=T0)
+    assert numbers(tables.read("rides")) == [2]
+    with pytest.raises(NotFound, match="expired"):
+        tables.read("rides", version=old.number)
+    assert numbers(tables.read("rides", version=tables.version("rides").number)) == [2]
+
+
+def test_the_space_of_expired_rows_is_freed_after_the_grace(tables: Tables, tables_url: str) -> None:
+    folder = Path(tables_url.removeprefix("file://"))
+    tables.append("rides", rides(1), at=T0)
+    tables.append("rides", rides(5000), at=T0)
+    before = ("at", T0 + timedelta(days=1))
+    held = set(folder.rglob("*.parquet"))
+    tables.expire("rides", before, at=T0)
+    assert held <= set(folder.rglob("*.parquet"))  # a reader may be at it
+    assert tables.expire("rides", before, at=T0, grace_hours=0) == 0
+    assert len(set(folder.rglob("*.parquet"))) == 1
+    assert numbers(tables.read("rides")) == [5000]
+
+
+def test_rows_without_an_instant_and_tables_that_are_not_there_stay_as_they_are(tables: Tables) -> None:
+    undated = rides(1, 2).set_column(1, "at", pa.array([None, T0], pa.timestamp("us", tz="UTC")))
+    tables.append("rides", undated, at=T0)
+    assert tables.expire("rides", ("at", T0 + timedelta(days=1)), at=T0) == 1
+    assert numbers(tables.read("rides")) == [1]
+    assert tables.expire("nobody", ("at", T0), at=T0) == 0
+
+
+def test_appends_during_an_expiry_are_not_lost(tables: Tables, tables_url: str) -> None:
+    tables.append("rides", rides(*range(50)), at=T0)
+    other: Tables = open_backend("tables", tables_url)
+
+    def append() -> None:
+        for number in range(100, 120):
+            other.append("rides", rides(number), at=T0)
+
+    writing = threading.Thread(target=append)
+    writing.start()
+    gone = sum(tables.expire("rides", ("at", T0 + timedelta(minutes=minute)), at=T0) for minute in range(5, 51, 5))
+    writing.join()
+    assert gone == 50
+    assert numbers(tables.read("rides")) == list(range(100, 120))
 
 
 def test_a_second_opener_sees_what_the_first_wrote(tables: Tables, tables_url: str) -> None:

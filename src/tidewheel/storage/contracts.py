@@ -87,7 +87,8 @@ class TableVersion:
 
 
 class Tables(Protocol):
-    """Versioned columnar tables. A write is one atomic version; readers never see half of one; versions stay readable.
+    """Versioned columnar tables. A write is one atomic version; readers never see half of one; versions stay readable
+    until the table is told to expire rows.
 
     A writer that lost a race tries again by itself where that is safe (append) and raises `Conflict` where it is not.
     `once=(writer, sequence)` makes a write idempotent: a repeat with a sequence not above the last one of that writer
@@ -121,6 +122,14 @@ class Tables(Protocol):
     ) -> pa.Table:
         """The rows of a version (default: the latest). `since` / `until` = (timestamp column, instant) keep
         ``since <= value < until`` and are pushed down to the files."""
+
+    def expire(self, name: str, before: tuple[str, datetime], *, at: datetime, grace_hours: int = 1) -> int:
+        """Forget the rows whose (timestamp column, instant) lies before, for good, and return how many those were.
+
+        Versions from before that can no longer be read. The space is free `grace_hours` later, when a reader that had
+        begun is done: at the next call from then on. Repeating a call, or going on after one that was killed, is safe;
+        a table that is not there has nothing to forget.
+        """
 
     def version(self, name: str, number: int | None = None, *, at: datetime | None = None) -> TableVersion:
         """One version: by number, the last made not after `at`, or the latest."""

@@ -65,7 +65,7 @@ def _merge(handle: DeltaTable, files: pafs.FileSystem, paths: list[str]) -> None
     now_ms = time.time_ns() // 1_000_000
     times = pa.table(handle.get_add_actions())
     oldest_ms = pc.min(times.filter(pc.is_in(times["path"], pa.array(paths)))["modification_time"]).as_py()
-    added = AddAction(path, files.get_file_info(path).size, {}, oldest_ms, False, json.dumps(_statistics(rows)))
+    added = AddAction(path, files.get_file_info(path).size, {}, oldest_ms, False, json.dumps(statistics_of(rows)))
     removed = [RemoveAction(path, False, now_ms) for path in paths]
     # No retry: another commit may have removed the same files, which delta-rs does not check for such a transaction.
     handle.create_write_transaction(
@@ -73,7 +73,7 @@ def _merge(handle: DeltaTable, files: pafs.FileSystem, paths: list[str]) -> None
     )
 
 
-def _statistics(rows: pa.Table) -> dict[str, Any]:
+def statistics_of(rows: pa.Table) -> dict[str, Any]:
     """Delta's file statistics, with bounds of the instants, which is what reads are pruned by."""
     bounds = {
         field.name: pc.min_max(rows[field.name]).as_py() for field in rows.schema if pa.types.is_timestamp(field.type)

@@ -19,11 +19,14 @@ from deltalake.exceptions import CommitFailedError, DeltaError, DeltaProtocolErr
 
 from tidewheel.base.errors import Conflict, Corrupt, NotFound, Unavailable
 from tidewheel.storage.backends.delta_compaction import is_due, merge_small_files
+from tidewheel.storage.backends.delta_expiry import delete_unnamed_files, remove_rows_before
 from tidewheel.storage.backends.delta_log import CommitLog, Stamp, has_commit
 from tidewheel.storage.backends.delta_rows import storable
 from tidewheel.storage.backends.delta_scan import Bound, scan
 from tidewheel.storage.contracts import TableVersion
 
+EXPIRED = "expired_before"
+"""In the metadata of the version that forgot rows."""
 _ATTEMPTS = 20
 _KEPT_FOR_EVER = {
     "delta.enableExpiredLogCleanup": "false",
@@ -75,6 +78,23 @@ class OpenTable:
                     if len(self._log.commits) > seen:
                         break
             raise Conflict(f"The table {self._name!r} was written by another meanwhile.", fix="Read it and try again.")
+
+    def expire(self, bound: Bound, stamp: Stamp, grace_hours: int) -> int:
+        """Remove the rows before the bound, again and again until no other writer is in the way; then their files."""
+        with self._lock, self._explained():
+            for _ in range(_ATTEMPTS):
+                handle = self._refreshed()
+                if handle is None:
+                    return 0
+                try:
+                    removed = remove_rows_before(handle, self._files, bound, stamp.properties(retries=0))
+                    self._refreshed()
+                    if self._last_expired() >= 0:
+                        delete_unnamed_files(handle, grace_hours)
+                except CommitFailedError:
+                    continue
+                return removed
+            raise Unavailable(f"The table {self._name!r} is written by too many at once.", fix="Try again.")
 
     def read(
         self, number: int | None, columns: Sequence[str] | None, since: Bound | None, until: Bound | None
@@ -142,7 +162,14 @@ class OpenTable:
             return latest
         if all(commit.version.number != number for commit in self._log.commits):
             raise NotFound(f"The table {self._name!r} has no version {number}.", where=str(self._folder))
+        if number < self._last_expired():
+            raise NotFound(f"The version {number} of {self._name!r} has expired.", where=str(self._folder))
         return DeltaTable(self._folder, version=number)
+
+    def _last_expired(self) -> int:
+        """The number of the last version that expired rows, or -1: those before it can no longer be read."""
+        expired = [commit.version.number for commit in self._log.commits if EXPIRED in commit.stamp.metadata]
+        return expired[-1] if expired else -1
 
     def _missing(self) -> NotFound:
         return NotFound(f"There is no table {self._name!r}.", where=str(self._folder))

@@ -2,7 +2,8 @@
 
 Implements `storage.contracts.Tables`; opened by `open_backend`. The platform's time of a version, the caller's metadata
 and the writer's sequence stand in the commit itself, so the Delta log alone tells everything. Log and data files are
-kept for ever: versions stay readable. delta-rs cannot be used in a forked child; child processes must be spawned.
+kept for ever, so that versions stay readable, but for what a table is told to expire. delta-rs cannot be used in a
+forked child; child processes must be spawned.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import pyarrow as pa
 from tidewheel.base.errors import InvalidInput, NotFound
 from tidewheel.storage.backends.delta_log import stamp
 from tidewheel.storage.backends.delta_scan import Bound
-from tidewheel.storage.backends.delta_table import OpenTable
+from tidewheel.storage.backends.delta_table import EXPIRED, OpenTable
 from tidewheel.storage.contracts import TableVersion
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
@@ -65,6 +66,10 @@ class DeltaTables:
         until: Bound | None = None,
     ) -> pa.Table:
         return self._table(name).read(version, columns, since, until)
+
+    def expire(self, name: str, before: Bound, *, at: datetime, grace_hours: int = 1) -> int:
+        made = stamp(at, {EXPIRED: before[1].isoformat()})
+        return self._table(name).expire(before, made, grace_hours)
 
     def version(self, name: str, number: int | None = None, *, at: datetime | None = None) -> TableVersion:
         for found in reversed(self._table(name).versions()):
