@@ -38,6 +38,8 @@ def _quantile(q: float) -> str:
 
 _REQUESTS = _rate("tidewheel_serving_requests_total", _LIVE)
 _FAILED = _rate("tidewheel_serving_requests_total", f'{_LIVE}, status=~"5.."')
+_BATCH_ROWS = _rate("tidewheel_serving_batch_rows_sum", _MINE)
+_BATCHES = _rate("tidewheel_serving_batch_rows_count", _MINE)
 PANELS: tuple[Panel, ...] = (
     Panel("Requests by version", "reqps", ((f"sum by (version) ({_REQUESTS})", "{{version}}"),)),
     Panel(
@@ -79,6 +81,24 @@ PANELS: tuple[Panel, ...] = (
         "none",
         (("sum(rate(tidewheel_serving_process_cpu_seconds_total[$__rate_interval]))", "cores"),),
         width=6,
+    ),
+    Panel(
+        "Rows of a model call",
+        "none",
+        ((f"sum by (version) ({_BATCH_ROWS}) / sum by (version) ({_BATCHES})", "{{version}}"),),
+        help="What micro-batching puts together, on average.",
+    ),
+    Panel(
+        "Requests that wait for a model",
+        "none",
+        (("sum(tidewheel_serving_waiting)", "waiting"),),
+        help="In all queues of all workers, with those that are being computed.",
+    ),
+    Panel(
+        "Memory of models",
+        "bytes",
+        (("sum by (worker) (tidewheel_serving_model_memory_bytes)", "worker {{worker}}"),),
+        help="What is loaded now, by worker.",
     ),
 )
 
