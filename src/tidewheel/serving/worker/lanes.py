@@ -150,6 +150,7 @@ class Lanes:
         lanes, self._fresh = self._fresh, []
         for lane in lanes:
             lane.listed = False
+        for lane in lanes:
             self._assemble(lane)
             self._advance(lane)
 

@@ -117,24 +117,28 @@ class Inference:
         return endpoint.choose(call.unit)
 
     def _finish(self, lane: Lane, works: list[Work]) -> None:
-        """Log what became of works, then answer them, then mirror them."""
-        mirrored: list[Call] = []
+        """Log what became of works, answer them, and mirror them."""
         for work in works:
-            call, outcome = work.call, work.outcome
-            routed = Call(call.request_id, call.at_us, lane.endpoint.name, call.unit, call.inputs)
-            logged = 0
-            if outcome.status not in _NOT_LOGGED:
-                try:
-                    policy = lane.endpoint.policies[lane.version.id]
-                    logged = self._log_rows(routed, policy, lane.version, call.arm, outcome)
-                except Unavailable as error:
-                    work.fail(error, 503)
-                    outcome.outputs = None
-            self._reply(lane, work)
-            self._tell(call, lane.version, outcome, logged)
-            if call.arm == "live" and outcome.status not in _NOT_LOGGED:
-                mirrored.append(routed)
-        for routed in mirrored if lane.endpoint.shadows else ():
+            try:
+                self._finish_one(lane, work)
+            except Exception:  # what cannot be written must not take the requests behind it along
+                traceback.print_exc(file=sys.stderr)
+                work.call.refuse(Corrupt("The server failed; its log says how."))
+
+    def _finish_one(self, lane: Lane, work: Work) -> None:
+        call, outcome = work.call, work.outcome
+        routed = Call(call.request_id, call.at_us, lane.endpoint.name, call.unit, call.inputs)
+        logged = 0
+        if outcome.status not in _NOT_LOGGED:
+            try:
+                policy = lane.endpoint.policies[lane.version.id]
+                logged = self._log_rows(routed, policy, lane.version, call.arm, outcome)
+            except Unavailable as error:
+                work.fail(error, error.status)
+                outcome.outputs = None
+        self._reply(lane, work)
+        self._tell(call, lane.version, outcome, logged)
+        if lane.endpoint.shadows and call.arm == "live" and outcome.status not in _NOT_LOGGED:
             self._shadows.offer(routed, [each for each in lane.endpoint.shadows if each is not lane.version])
 
     def log_shadow(self, call: Call, version: LoadedVersion, outcome: Outcome) -> None:
@@ -165,18 +169,14 @@ class Inference:
 
     def _reply(self, lane: Lane, work: Work) -> None:
         call, outcome, version = work.call, work.outcome, lane.version
-        try:
-            if outcome.outputs is not None:
-                call.answer(Answer(lane.endpoint.name, version, call.request_id, outcome.outputs))
-            elif isinstance(work.failure, TidewheelError) and outcome.status != Corrupt.status:
-                call.refuse(work.failure)
-            else:
-                _print_failure(version, work.failure)
-                kind = type(work.failure).__name__
-                call.refuse(Corrupt(f"The version {version.id} failed on this request: {kind}."))
-        except Exception:  # one answer that cannot be written must not take those behind it along
-            traceback.print_exc(file=sys.stderr)
-            call.refuse(Corrupt("The server failed; its log says how."))
+        if outcome.outputs is not None:
+            call.answer(Answer(lane.endpoint.name, version, call.request_id, outcome.outputs))
+        elif isinstance(work.failure, TidewheelError) and outcome.status != Corrupt.status:
+            call.refuse(work.failure)
+        else:
+            _print_failure(version, work.failure)
+            kind = type(work.failure).__name__
+            call.refuse(Corrupt(f"The version {version.id} failed on this request: {kind}."))
 
     def _is_busy(self, version: LoadedVersion) -> bool:
         return self.lanes.busy(version)
