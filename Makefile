@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo demo-flights test test-quick check bench bench-tracking docs clean
+.PHONY: demo demo-flights test test-quick check bench bench-serving bench-tracking docs clean
 
 # One stamp per set of extras: the demo installs what the demo needs, the tests what the tests need.
 $(VENV)/.base:
@@ -49,6 +49,9 @@ check: $(VENV)/.dev  ## style, types, floors
 
 bench: $(VENV)/.dev  ## prints its settings and ratios
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-serving: $(VENV)/.dev  ## inference against other model servers, which get environments of their own: ARGS=--quick
+	$(BIN)/python -m benchmarks.bench_serving $(ARGS)
 
 bench-tracking: $(VENV)/.dev  ## tracking and registry against `mlflow server`, which gets an environment of its own
 	$(BIN)/python -m benchmarks.bench_tracking $(ARGS)
