@@ -28,7 +28,7 @@ from tidewheel.registry.isolated import Bounds
 from tidewheel.rollout import Rollouts
 from tidewheel.serving import Serving
 from tidewheel.storage import Blobs, KeyValue, Leases, Metadata, Tables, open_backend, sqlite_url
-from tidewheel.storage.predictions import PredictionLog
+from tidewheel.storage.predictions import LogBudget, PredictionLog
 from tidewheel.storage.upgrade import upgrade
 from tidewheel.tracking import Artifacts, Experiments, LoggedModels, MultipartUploads, Tracking, Views
 from tidewheel.tracking.sdk import close_sdk, spool_folder
@@ -51,7 +51,7 @@ class Platform:
         blobs: Blobs = open_backend("blobs", self._address("storage.blobs_url", "file", "blobs"))
         tables: Tables = open_backend("tables", self._address("storage.tables_url", "file", "tables"))
         online: KeyValue = open_backend("online", self._address("storage.online_url", "lmdb", "online"))
-        self.predictions = PredictionLog(home / "predictions", self.metadata, tables)
+        self.predictions = PredictionLog(home / "predictions", self.metadata, tables, LogBudget.of(settings))
         self.data = Data(self.metadata, tables, blobs, self.clock)
         self.experiments = Experiments(self.metadata, self.clock)
         self.artifacts = Artifacts(self.metadata, blobs, self.clock, versions=self._version_files)

@@ -115,6 +115,8 @@ def chores(platform: Platform, project: Path | None = None) -> list[Chore]:
         Chore("features.materialize", platform.features.materialize_all, every_s=5.0),
         Chore("costs.meter", lambda: platform.costs.meter(platform.serving.status()), every_s=5.0),
         Chore("predictions.compact", lambda: platform.predictions.compact(platform.clock.now()), every_s=30.0),
+        Chore("predictions.expire", platform.predictions.expire, every_s=30.0),
+        Chore("predictions.forget", lambda: platform.predictions.forget(platform.clock.now()), every_s=3600.0),
     ]
 
 

@@ -42,7 +42,8 @@ def compute(
     promoted = [entry for entry in here if entry.kind == "rollout.rollout.promoted"]
     rolled_back = {entry.subject for entry in here if entry.kind == "rollout.rollout.rolled_back"}
     ended = rolled_back | {entry.subject for entry in promoted}
-    alerts = [entry for entry in here if entry.kind == "monitoring.alert.raised"]
+    # An alert of no endpoint, such as that of a full disk, is no model's failure, and no promotion ends it.
+    alerts = [each for each in here if each.kind == "monitoring.alert.raised" and each.data.get("endpoint")]
     recoveries = [_recovery(alert, mine) for alert in alerts]
     days = _days(mine, since, until)
     return DeliveryMetrics(

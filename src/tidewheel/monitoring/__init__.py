@@ -3,7 +3,8 @@
 Verbs: `Monitoring.watch | run | report | evidence | alerts | acknowledge | resolve`; for project files `DataDrift`,
 `PredictionDrift`, `ConceptDrift`, `Bias`, `Uncertainty`. Owns `monitoring_watches`, `monitoring_sketches`,
 `monitoring_alerts`, `monitoring_evidence`. Emits `monitoring.watch.started`,
-`monitoring.alert.raised | acknowledged | resolved`. Reads no events: it reads the prediction log.
+`monitoring.alert.raised | acknowledged | resolved`. Reads
+`storage.log.crowded | eased`, and the prediction log.
 
 A new monitor is a file with a frozen definition that fits `watch.Monitor`, and a row in `definitions.MONITORS`; the
 laws in `tests/laws/test_monitor_laws.py` then ask for an example of it.

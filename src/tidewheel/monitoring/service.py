@@ -23,7 +23,7 @@ from tidewheel.base.errors import Conflict, InvalidInput, NotFound
 from tidewheel.base.ids import new_id
 from tidewheel.base.settings import Settings
 from tidewheel.base.units import from_us, parse_instant, to_us
-from tidewheel.monitoring import store
+from tidewheel.monitoring import log_room, store
 from tidewheel.monitoring.definitions import describe
 from tidewheel.monitoring.records import Alert, AlertState, EvidencePoint, Finding, Reading, ReadingState
 from tidewheel.monitoring.told_labels import ToldLabels
@@ -103,7 +103,9 @@ class Monitoring:
         with self._lock:
             while self._fold(now_us):
                 pass
-            return [alert for watched in self._watched for alert in self._raise(watched)]
+            raised = [alert for watched in self._watched for alert in self._raise(watched)]
+        crowded = log_room.follow(self._metadata, self._clock)
+        return [*raised, crowded] if crowded else raised
 
     @door("GET", "/monitoring/readings")
     def report(self, endpoint: str | None = None) -> list[Reading]:

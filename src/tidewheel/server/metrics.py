@@ -1,5 +1,6 @@
 """`/metrics` of the control plane in the Prometheus text format (version 0.0.4): the process, its HTTP requests, the
-journal, loops, rollouts and alerts. The figures are read when asked for; nothing is counted in the background.
+journal, the prediction log, loops, rollouts and alerts. The figures are read when asked for; nothing is counted in the
+background.
 
 The format: https://prometheus.io/docs/instrumenting/exposition_formats/
 """
@@ -37,7 +38,10 @@ class Family:
 
 def exposition(platform: Platform, traffic: Traffic) -> str:
     """The whole text of `/metrics`."""
-    return "".join(_text(family) for family in (*_process(), *_http(traffic), *_journal(platform), *_loops(platform)))
+    return "".join(
+        _text(family)
+        for family in (*_process(), *_http(traffic), *_journal(platform), *_log(platform), *_loops(platform))
+    )
 
 
 def _text(family: Family) -> str:
@@ -85,6 +89,14 @@ def _journal(platform: Platform) -> Iterator[Family]:
     with platform.metadata.read() as connection:
         seq = connection.execute(sa.select(sa.func.max(journal.entries.c.seq))).scalar() or 0
     yield _one("tidewheel_journal_seq", "gauge", "Number of the last journal entry.", seq)
+
+
+def _log(platform: Platform) -> Iterator[Family]:
+    size = platform.predictions.size()
+    parts = (({"part": "segments"}, float(size.segments_bytes)), ({"part": "index"}, float(size.index_bytes)))
+    yield Family("tidewheel_storage_log_bytes", "gauge", "Disk that the prediction log takes in the home.", parts)
+    yield _one("tidewheel_storage_log_budget_bytes", "gauge", "Budget of its segments; 0 = none.", size.budget_bytes)
+    yield _one("tidewheel_storage_log_free_bytes", "gauge", "Disk that is free beside it.", size.free_bytes)
 
 
 def _loops(platform: Platform) -> Iterator[Family]:

@@ -1,8 +1,9 @@
 """Floor 1: where state lives. Metadata, journal, blobs, tables, key-value, leases and the prediction log.
 
 Verbs: `Metadata.read | change | record`, `Change.emit`, `Leases.acquire | renew | release`, `open_backend`, and those
-of the contracts (`contracts.py`). Owns `journal_entries`, `journal_edges`, `storage_leases`, `storage_log_cursors`
-and `storage_log_segments`. Emits nothing of its own: rooms emit through `Change`. Reads no events.
+of the contracts (`contracts.py`). Owns `journal_entries`, `journal_edges`, `storage_leases`, `storage_log_cursors`,
+`storage_log_segments` and `storage_log_expired`. Rooms emit through `Change`; of its own it emits only what becomes of
+the prediction log, `storage.log.…`. Reads no events but those.
 
 Names are loaded when used: an inference worker needs the prediction log and none of SQLAlchemy or pyarrow.
 """

@@ -13,7 +13,7 @@ from tidewheel.base.errors import Conflict
 from tidewheel.storage.metadata import Metadata
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-HEAD = "0002"
+HEAD = "0003"
 _UPGRADE_LOCK = 7_600_002  # any constant: names the upgrade's advisory lock in PostgreSQL
 
 

@@ -46,7 +46,8 @@ def decision_facts(data: Data) -> Facts:
 
 def alert_facts(data: Data) -> Facts:
     """An alert: evidence against threshold, since when, and which features moved most."""
-    yield "evidence", f"{figure(data.get('log_evidence'))} of {figure(data.get('log_threshold'))} nats"
+    if "log_evidence" in data:
+        yield "evidence", f"{figure(data['log_evidence'])} of {figure(data.get('log_threshold'))} nats"
     if data.get("change_at"):
         yield "since", str(data["change_at"])
     if data.get("labels"):

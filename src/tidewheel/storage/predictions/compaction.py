@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from tidewheel.base.errors import NotFound
 from tidewheel.base.units import from_us, to_us
 from tidewheel.storage.contracts import Tables
 from tidewheel.storage.metadata import Metadata
 from tidewheel.storage.predictions import store
+from tidewheel.storage.predictions.expiry import finish
 from tidewheel.storage.predictions.frames import FIRST_FRAME
 from tidewheel.storage.predictions.id_index import IdIndex
 from tidewheel.storage.predictions.records import Label, Prediction
@@ -38,6 +40,7 @@ def compact(
     folder: Path, metadata: Metadata, tables: Tables, index: IdIndex, index_lock: threading.Lock, at: datetime
 ) -> int:
     """Do what `PredictionLog.compact` says."""
+    finish(folder, metadata, index, index_lock)
     seal_abandoned(folder)
     moved = 0
     for kind in TABLES:
@@ -50,12 +53,16 @@ def compact(
 def find_compacted(tables: Tables, stem: str, wanted: Sequence[tuple[str, int]]) -> dict[str, Prediction]:
     """Predictions of one removed segment, as (id, instant), from the Delta table."""
     instants = [at_us for _, at_us in wanted]
-    rows = tables.read(
-        TABLES["predictions"], since=("at", from_us(min(instants))), until=("at", from_us(max(instants)) + _MARGIN)
-    )
+    import pyarrow as pa
+
+    since, until = from_us(min(instants)), from_us(max(instants)) + _MARGIN
+    try:
+        rows = tables.read(TABLES["predictions"], since=("at", since), until=("at", until))
+    except NotFound:  # what the index named was lost before anything reached Delta
+        return {}
     ids = {each for each, _ in wanted}
     ours = [position for position, each in enumerate(rows["id"].to_pylist()) if each in ids]
-    found = [_prediction(row) for row in rows.take(ours).to_pylist()]
+    found = [_prediction(row) for row in rows.take(pa.array(ours, pa.int64())).to_pylist()]
     return {prediction.id: prediction for prediction in found if prediction.arm != "shadow"}
 
 
@@ -67,8 +74,9 @@ def _write_batches(folder: Path, metadata: Metadata, tables: Tables, kind: Kind,
         for start in range(0, len(fresh), _BATCH_SEGMENTS):
             store.plan_batch(connection, kind, fresh[start : start + _BATCH_SEGMENTS])
         batches = store.planned(connection, kind)
+        expired = {each.stem for each in store.all_expired(connection)}
     for number, stems in batches.items():
-        rows = _to_arrow(kind, [sealed[stem] for stem in stems])
+        rows = _to_arrow(kind, [sealed[stem] for stem in stems if stem not in expired])
         tables.append(TABLES[kind], rows, at=at, once=(f"prediction_log.{kind}", number))
         with metadata.record() as connection:
             store.finish_batch(connection, kind, number, to_us(at))

@@ -8,6 +8,7 @@ not indexed: they carry the id of the answered one. Everything here can be rebui
 
 from __future__ import annotations
 
+import os
 import resource
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -60,7 +61,9 @@ class IdIndex:
         places = Places()
         hashes = np.array([hash_id(each) for each in ids], dtype=np.int64)
         there = {segment.stem for segment in present}
-        for stem in self._indexed_stems() - there:
+        indexed = self.stems()
+        self._sealed = {stem: table for stem, table in self._sealed.items() if stem in indexed}  # others were removed
+        for stem in indexed - there:
             self._search_removed(stem, ids, hashes, places)
         for segment in present:
             if segment.sealed:
@@ -77,13 +80,33 @@ class IdIndex:
         found, _ = read_segment(segment, FIRST_FRAME, _ALL)
         heads = [(offset, _decode_head(payload)) for offset, payload in found]
         rows = [(hash_id(head.id), offset, head.at_us) for offset, head in heads if head.arm != "shadow"]
-        table = np.array(sorted(rows), dtype=np.int64).reshape(-1, 3).T
-        target = self._path(segment.stem)
-        partial = target.with_suffix(".ids-partial")
+        return self.keep(segment.stem, np.array(rows, dtype=np.int64).reshape(-1, 3).T)
+
+    def keep(self, stem: str, table: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Make the index file of a segment of (hashes, offsets, instants), int64 (3, predictions), in any order."""
+        table = table[:, np.lexsort(table[::-1])]
+        target = self._path(stem)
+        partial = target.with_suffix(f".ids-partial-{os.getpid()}")
         with partial.open("wb") as file:
             np.save(file, np.ascontiguousarray(table))
         partial.rename(target)
+        self._sealed.pop(stem, None)
         return table
+
+    def stale(self, before_us: int) -> set[str]:
+        """The segments whose every prediction was made before an instant."""
+        tables = ((stem, self._load(stem)) for stem in self.stems())
+        return {stem for stem, table in tables if table is not None and np.all(table[_AT_US] < before_us)}
+
+    def remove(self, stems: Sequence[str]) -> None:
+        """Forget the index of segments."""
+        for stem in stems:
+            self._sealed.pop(stem, None)
+            self._path(stem).unlink(missing_ok=True)
+
+    def stems(self) -> set[str]:
+        """The segments that have an index file."""
+        return {path.stem for path in self._folder.glob("predictions-*.ids")}
 
     def _search_sealed(self, segment: Segment, ids: Sequence[str], hashes: NDArray[np.int64], places: Places) -> None:
         table = self._load(segment.stem)
@@ -119,9 +142,6 @@ class IdIndex:
         if len(self._sealed) < self._most_mapped:
             self._sealed[stem] = table
         return table
-
-    def _indexed_stems(self) -> set[str]:
-        return {path.stem for path in self._folder.glob("predictions-*.ids")}
 
     def _path(self, stem: str) -> Path:
         return self._folder / f"{stem}.ids"

@@ -7,8 +7,9 @@ Reading takes nothing from writers: segments are read through the page cache tha
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -16,7 +17,8 @@ from sqlalchemy import Connection
 
 from tidewheel.storage.contracts import Tables
 from tidewheel.storage.metadata import Metadata
-from tidewheel.storage.predictions import compaction, store
+from tidewheel.storage.predictions import compaction, expiry, retention, store
+from tidewheel.storage.predictions.budget import LogBudget, LogSize
 from tidewheel.storage.predictions.frames import read_frame
 from tidewheel.storage.predictions.id_index import IdIndex
 from tidewheel.storage.predictions.records import Label, LogBatch, Prediction
@@ -24,17 +26,20 @@ from tidewheel.storage.predictions.segments import Kind, Segment, read_segment, 
 
 _decode_prediction = msgspec.msgpack.Decoder(Prediction).decode
 _decode_label = msgspec.msgpack.Decoder(Label).decode
+_MEND_EVERY_S = 60.0
 
 
 class PredictionLog:
     """All predictions and labels of a home. May be shared by threads and opened by many processes."""
 
-    def __init__(self, folder: Path, metadata: Metadata, tables: Tables) -> None:
+    def __init__(self, folder: Path, metadata: Metadata, tables: Tables, budget: LogBudget | None = None) -> None:
         self.folder = folder
+        self.budget = budget or LogBudget()
         self._metadata = metadata
         self._tables = tables
         self._index = IdIndex(folder)
         self._index_lock = threading.Lock()
+        self._mended_at = -_MEND_EVERY_S
 
     def read(self, cursor: Mapping[str, int] | None = None, limit: int = 20_000) -> LogBatch:
         """What was logged after `cursor` (None: from the oldest segment), about `limit` records at most.
@@ -55,7 +60,29 @@ class PredictionLog:
         return LogBatch(predictions, labels, following, predictions_more or labels_more)
 
     def find(self, ids: Sequence[str]) -> dict[str, Prediction]:
-        """The answered predictions of ids, wherever they lie by now; an unknown id is left out."""
+        """The answered predictions of ids, wherever they lie by now, however late; an unknown id is left out."""
+        found = self._find(ids)
+        unknown = [each for each in ids if each not in found]
+        if unknown and self._mend_index():
+            found |= self._find(unknown)
+        return found
+
+    def _find(self, ids: Sequence[str]) -> dict[str, Prediction]:
+        while True:
+            try:
+                return self._find_once(ids)
+            except FileNotFoundError:  # a segment was removed since it was found: look where its records are now
+                continue
+
+    def _mend_index(self) -> bool:
+        """Make missing index files again, looking for them once in a while: most unknown ids were never logged."""
+        with self._index_lock:
+            if time.monotonic() - self._mended_at < _MEND_EVERY_S:
+                return False
+            self._mended_at = time.monotonic()
+            return retention.mend_index(self.folder, self._metadata, self._tables, self._index)
+
+    def _find_once(self, ids: Sequence[str]) -> dict[str, Prediction]:
         if not ids:
             return {}
         with self._index_lock:
@@ -92,6 +119,25 @@ class PredictionLog:
         Files go once they are in Delta and every consumer has passed them. One process at a time should do this.
         """
         return compaction.compact(self.folder, self._metadata, self._tables, self._index, self._index_lock, at)
+
+    def expire(self) -> list[store.Expired]:
+        """Remove segments until the log is within its budget, and return what had to go before all had read it.
+
+        Journals what is lost (`storage.log.expired`) before it is, and that the log is crowded (`storage.log.crowded`,
+        later `eased`) before that. Repeating it after a crash is safe. One process at a time should do this.
+        """
+        return expiry.expire(self.folder, self._metadata, self._index, self._index_lock, self.budget)
+
+    def forget(self, at: datetime) -> int:
+        """Forget rows of the Delta tables that are older than the budget's days, if it has any; how many those were."""
+        if not self.budget.days:
+            return 0
+        before = at - timedelta(days=self.budget.days)
+        return retention.forget(self.folder, self._metadata, self._tables, self._index, self._index_lock, before, at)
+
+    def size(self) -> LogSize:
+        """What the log takes on this machine's disk, without the Delta tables."""
+        return expiry.size_of(self.folder, self.budget)
 
     def _read_kind(self, kind: Kind, at: Mapping[str, int], limit: int) -> tuple[list[bytes], dict[str, int], bool]:
         """Payloads after a cursor, where that leaves each segment, and whether any has more. All advance alike."""

@@ -35,6 +35,11 @@ class Segment:
     size_bytes: int
 
 
+def kind_of(stem: str) -> Kind:
+    """What a segment holds, by its name."""
+    return "predictions" if stem.startswith("predictions-") else "labels"
+
+
 class OpenSegment:
     """A segment that this process appends to. Not for threads: its writer is one."""
 
