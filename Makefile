@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo demo-flights test test-quick check bench bench-serving bench-tracking docs clean
+.PHONY: demo demo-flights test test-quick check bench bench-serving bench-tracking docs proto clean
 
 # One stamp per set of extras: the demo installs what the demo needs, the tests what the tests need.
 $(VENV)/.base:
@@ -58,6 +58,10 @@ bench-tracking: $(VENV)/.dev  ## tracking and registry against `mlflow server`, 
 
 docs: $(VENV)/.dev  ## regenerate the reference pages from the code
 	$(BIN)/python -m docs.generate
+
+PROTO := src/tidewheel/serving/worker/grpc
+proto: $(VENV)/.dev  ## compile the gRPC protocol's messages, after a change of its .proto files
+	$(BIN)/python -m grpc_tools.protoc -I$(PROTO) --descriptor_set_out=$(PROTO)/descriptors.pb open_inference.proto health.proto
 
 clean:
 	rm -rf $(VENV) .tidewheel .tidewheel-demo* .mypy_cache .ruff_cache .pytest_cache

@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 from urllib.request import urlopen
@@ -242,12 +243,25 @@ def _children(home: Path, project: Path | None, settings: Settings, host: str, p
 
 
 def _worker_group(home: Path, settings: Settings) -> tuple[WorkerGroup, list[str]]:
-    """The workers, on the port of the settings or, where that is taken, on a free one, and a sentence about it."""
-    try:
-        return WorkerGroup(home, settings), []
-    except Conflict:
-        group = WorkerGroup(home, settings, port=0)
-        return group, [f"Port {settings.get('serving.port', int)} is taken; inference uses {group.port} instead."]
+    """The workers, on the ports of the settings or, where one is taken, on free ones, and a sentence about it."""
+    wanted, wanted_grpc = settings.get("serving.port", int), settings.get("serving.grpc_port", int)
+    with contextlib.suppress(Conflict):
+        return WorkerGroup(home, settings), _without_grpc(wanted_grpc)
+    with contextlib.suppress(Conflict):
+        group = WorkerGroup(home, settings, grpc_port=0)
+        return group, [f"Port {wanted_grpc} is taken; gRPC uses {group.grpc_port} instead."]
+    group = WorkerGroup(home, settings, port=0)
+    return group, [
+        f"Port {wanted} is taken; inference uses {group.port} instead.",
+        *([f"gRPC uses {group.grpc_port} beside it."] if group.grpc_port > 0 else _without_grpc(wanted_grpc)),
+    ]
+
+
+def _without_grpc(wanted: int) -> list[str]:
+    """A sentence where gRPC is wanted and cannot be served."""
+    if wanted < 0 or find_spec("grpc") is not None:
+        return []
+    return ["gRPC is not served: grpcio is missing. Install tidewheel[grpc]."]
 
 
 def _free_port(host: str, wanted: int) -> tuple[int, list[str]]:

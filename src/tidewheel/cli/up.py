@@ -19,7 +19,10 @@ from tidewheel.cli.output import print_json
 _Home = Annotated[
     Path | None, typer.Option("--home", envvar="TIDEWHEEL_HOME", help="Folder of the install. Default: ./.tidewheel")
 ]
-_Port = Annotated[int | None, typer.Option("--port", help="Port of the control plane; inference uses the next one.")]
+_Port = Annotated[
+    int | None,
+    typer.Option("--port", help="Port of the control plane; inference uses the next one, gRPC the one after."),
+]
 _Workers = Annotated[int | None, typer.Option("--workers", help="Number of inference workers.")]
 
 
@@ -89,6 +92,8 @@ def start_settings(
     values = dict(others)
     if port is not None:
         values |= {"server.port": port, "serving.port": port + 1 if port else 0}
+        if Settings(values).get("serving.grpc_port", int) >= 0:
+            values["serving.grpc_port"] = port + 2 if port else 0
     if workers is not None:
         values["serving.workers"] = workers
     return Settings(values)

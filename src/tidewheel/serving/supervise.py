@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 from tidewheel.base.errors import Conflict
@@ -27,18 +28,30 @@ _LONGEST_PAUSE_S = 10.0
 
 
 class WorkerGroup:
-    """N workers on one port. Call `start` from a thread that lives as long as the workers shall."""
+    """N workers on one port, and on another for gRPC. Call `start` from a thread that outlives them."""
 
-    def __init__(self, home: Path, settings: Settings, *, host: str = "", port: int | None = None, workers: int = 0):
-        """Port 0 takes a free one; `port` then says which."""
+    def __init__(
+        self,
+        home: Path,
+        settings: Settings,
+        *,
+        host: str = "",
+        port: int | None = None,
+        grpc_port: int | None = None,
+        workers: int = 0,
+    ):
+        """Port 0 takes a free one, and another for gRPC; `port` and `grpc_port` then say which."""
         self.host = host or settings.get("serving.host", str)
         require_token(self.host, settings)
         self._home = home
         self._settings = settings
         self._count = workers or settings.get("serving.workers", int)
         wanted = settings.get("serving.port", int) if port is None else port
-        self._reserved = _reserve(self.host, wanted)
+        self._reserved = _reserve(self.host, wanted, "Give another --port.")
         self.port: int = self._reserved.getsockname()[1]
+        wanted_grpc = settings.get("serving.grpc_port", int) if grpc_port is None else grpc_port
+        self._reserved_grpc = self._reserve_grpc(wanted_grpc if wanted else min(wanted_grpc, 0))
+        self.grpc_port: int = -1 if self._reserved_grpc is None else self._reserved_grpc.getsockname()[1]
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
         self._born: dict[int, float] = {}
         self._deaths: dict[int, int] = {}
@@ -107,11 +120,24 @@ class WorkerGroup:
                 process.wait()
         self._processes.clear()
         self._reserved.close()
+        if self._reserved_grpc is not None:
+            self._reserved_grpc.close()
+
+    def _reserve_grpc(self, wanted: int) -> socket.socket | None:
+        """The port for gRPC; None where the setting says no, or grpcio is missing."""
+        if wanted < 0 or find_spec("grpc") is None:
+            return None
+        try:
+            return _reserve(self.host, wanted, "Set serving.grpc_port.")
+        except Conflict:
+            self._reserved.close()
+            raise
 
     def _start(self, index: int) -> None:
         command = [sys.executable, "-m", "tidewheel.serving.worker", "--home", str(self._home), "--host", self.host]
         command += ["--port", str(self.port), "--index", str(index)]
         environment = {"OMP_NUM_THREADS": "1", **os.environ, **self._settings.environment(), **as_parent()}
+        environment["TIDEWHEEL_SERVING_GRPC_PORT"] = str(self.grpc_port)
         with (self._home / "logs" / f"worker-{index}.log").open("ab") as output:
             self._processes[index] = subprocess.Popen(
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
@@ -119,7 +145,7 @@ class WorkerGroup:
         self._born[index] = time.monotonic()
 
 
-def _reserve(host: str, port: int) -> socket.socket:
+def _reserve(host: str, port: int, fix: str) -> socket.socket:
     """A bound socket that never listens: it keeps the port ours, and gets no connection.
 
     Without SO_REUSEPORT first: another install's workers would share the port with us unnoticed.
@@ -130,7 +156,7 @@ def _reserve(host: str, port: int) -> socket.socket:
         try:
             probe.bind((host, port))
         except (OSError, OverflowError) as error:
-            raise Conflict(f"{host}:{port} cannot be bound: {error}.", fix="Give another --port.") from None
+            raise Conflict(f"{host}:{port} cannot be bound: {error}.", fix=fix) from None
         port = probe.getsockname()[1]
     reserved = socket.socket(family)
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
