@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 
 import pytest
 from tests.serving.house import Client, until
@@ -11,11 +12,13 @@ from tests.serving.models import Adding
 class Load:
     """Clients that ask in a closed loop from threads, and count."""
 
-    def __init__(self, group, clients=3):
+    def __init__(self, group, clients=3, pause_s=0.0):
         self.group = group
-        self.statuses = {}
+        self.pause_s = pause_s
+        self.statuses = Counter()
         self.values = set()
         self.stopping = threading.Event()
+        self.counting = threading.Lock()
         self.errors = []
         self.threads = [threading.Thread(target=self._run) for _ in range(clients)]
 
@@ -33,9 +36,10 @@ class Load:
     def _run(self):
         try:
             client = Client(self.group)
-            while not self.stopping.is_set():
+            while not self.stopping.wait(self.pause_s):
                 answer = client.infer([1.0, 2.0])
-                self.statuses[answer.status] = self.statuses.get(answer.status, 0) + 1
+                with self.counting:  # or threads would now and then lose a count
+                    self.statuses[answer.status] += 1
                 self.values.add(answer.json["outputs"][0]["data"][0])
             client.close()
         except Exception as error:
@@ -66,7 +70,7 @@ def test_a_new_version_every_second_for_two_minutes_fails_no_request(house):
     house.deploy(Adding(0.0))
     group = house.start(workers=2, memory_budget_mb=512)
     began, swaps = time.monotonic(), 0
-    with Load(group, clients=4) as load:
+    with Load(group, clients=4, pause_s=0.002) as load:
         while time.monotonic() - began < 120:
             swaps += 1
             house.deploy(Adding(float(swaps)))
