@@ -63,6 +63,19 @@ def test_a_loop_is_paused_and_resumed(where: list[str]) -> None:
     assert done("loop", "resume", "surge", *where).out == "surge goes on: watching.\n"
 
 
+def test_an_endpoint_is_configured_and_what_is_not_given_stays(where: list[str], install: Platform) -> None:
+    install.serving.create_endpoint("surge")
+    done("endpoints", "configure", "surge", "--max-batch-rows", "8", "--redact", "a", "--redact", "b", *where)
+    changed = done("endpoints", "configure", "surge", "--isolated", "--log-share", "0.5", "--json", *where).json
+    assert changed["options"]["redact"] == ["a", "b"]
+    assert (changed["options"]["max_batch_rows"], changed["options"]["isolated"]) == (8, True)
+    cleared = done("endpoints", "configure", "surge", "--redact-nothing", "--shared", "--json", *where).json["options"]
+    assert (cleared["redact"], cleared["isolated"], cleared["log_share"]) == ([], False, 0.5)
+    wrong = tidewheel("endpoints", "configure", "surge", "--log-share", "3", "--json", *where)
+    assert (wrong.exit_code, wrong.json["error"]["code"]) == (2, "invalid_input")
+    assert tidewheel("endpoints", "configure", "surge", "--redact", "a", "--redact-nothing", *where).exit_code == 2
+
+
 def test_a_version_is_deployed_tried_and_rolled_back(where: list[str], install: Platform) -> None:
     first, second = (version.id for version in reversed(install.registry.versions("surge")))
     done("deploy", first, "--endpoint", "surge", *where)

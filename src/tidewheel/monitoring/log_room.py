@@ -103,7 +103,8 @@ def _alert(entry: Entry, clock: Clock) -> Alert:
 def _summary(told: dict[str, Any]) -> str:
     held, room, free = (told[name] / _MB for name in ("segments_bytes", "budget_bytes", "free_bytes"))
     if told["free_bytes"] < told["free_wanted_bytes"]:
-        return f"{free:,.0f} MiB of disk are free, and the prediction log needs more than that to go on."
+        wanted = told["free_wanted_bytes"] / _MB
+        return f"{free:,.0f} MiB of disk are free; the prediction log wants {wanted:,.0f} MiB to go on safely."
     return (
         f"The prediction log takes {held:,.0f} of {room:,.0f} MiB: a consumer or the table store is behind. "
         "Over the budget the oldest segments go, read or not."

@@ -175,6 +175,11 @@ def _alerted(entry: Entry) -> str:
     return str(entry.data.get("summary") or "A monitor fired")
 
 
+def _expired(entry: Entry) -> str:
+    lost, unread = entry.data["lost"], entry.data["unread"]
+    return f"The prediction log was over its budget: {lost:,} records lost, {unread:,} in Delta but not read by all"
+
+
 def _resolved(entry: Entry) -> str:
     return f"Alert resolved: {_TURN.sub('', str(entry.data.get('resolution', '')))}"
 
@@ -195,6 +200,9 @@ STORIES: dict[str, Story] = {
         "incident", lambda e: f"{e.data['candidate_version']} rolled back, {e.data['champion_version']} answers", "bad"
     ),
     "rollout.rollout.aborted": Story("incident", lambda e: f"{e.data['candidate_version']} stopped by hand", "bad"),
+    "storage.log.crowded": Story("incident", lambda _: "The prediction log runs out of room", "bad"),
+    "storage.log.eased": Story("incident", lambda _: "The prediction log has room again", "good"),
+    "storage.log.expired": Story("incident", _expired, "bad"),
     "monitoring.alert.raised": Story("drift", _alerted, "bad", alert_facts),
     "monitoring.alert.resolved": Story("drift", _resolved),
     "monitoring.alert.acknowledged": Story("drift", lambda _: "Alert acknowledged"),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tidewheel.server.pages.latency import latency_quantile_ms
 from tidewheel.server.pages.view import ArmRole, ArmView, Chart, Curve, TrafficView
+from tidewheel.serving import EndpointOptions
 
 if TYPE_CHECKING:
     from tidewheel.app import Platform
@@ -32,6 +34,7 @@ def traffic_view(
         latency_p99_ms=latency_quantile_ms(points, 0.99),
         errors=round(status.failed),
         chart=_chart(points),
+        options=_options(platform.serving.endpoint(endpoint).options),
     )
 
 
@@ -55,6 +58,20 @@ def _arms(route: Route | None, rollout: Rollout | None, name: Callable[[str], st
         ArmView(version_id=each, label=name(each), role=role(each), percent=0.0, shadow=True) for each in route.shadows
     ]
     return (*live, *hidden)
+
+
+def _options(options: EndpointOptions) -> tuple[tuple[str, str], ...]:
+    """The options that differ from the defaults, by name; what nobody has set is not worth a line."""
+    defaults = EndpointOptions()
+    names = [field.name for field in fields(options)]
+    changed = [(name, getattr(options, name)) for name in names if getattr(options, name) != getattr(defaults, name)]
+    return tuple((name.replace("_", " "), _told(value)) for name, value in changed)
+
+
+def _told(value: float | tuple[str, ...]) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return ("yes" if value else "no") if isinstance(value, bool) else f"{value:g}"
 
 
 def _rate(points: Sequence[TrafficPoint]) -> float | None:

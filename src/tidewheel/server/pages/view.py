@@ -57,6 +57,8 @@ class TrafficView:
     latency_p99_ms: float | None
     errors: int
     chart: Chart | None
+    options: tuple[tuple[str, str], ...] = ()
+    """How the endpoint is served, where that is not the default."""
 
 
 @dataclass(frozen=True, slots=True)
