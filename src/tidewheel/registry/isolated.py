@@ -100,7 +100,7 @@ def _run(folder: Path, format_name: str, limit_s: float) -> None:
     command = [sys.executable, "-m", "tidewheel.registry.isolated_process", str(folder)]
     with (folder / "said").open("wb") as said:
         process = subprocess.Popen(
-            command, env=_environment(), stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
+            command, env=model_environment(), stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True
         )
     try:
         process.wait(limit_s)
@@ -120,10 +120,10 @@ def _run(folder: Path, format_name: str, limit_s: float) -> None:
     except (FileNotFoundError, msgspec.DecodeError):
         raise _died(format_name, process.returncode, _last_words(folder / "said")) from None
     if reply.code:
-        raise _error(reply)
+        raise error_of(reply)
 
 
-def _environment() -> dict[str, str]:
+def model_environment() -> dict[str, str]:
     """Ours, without the settings and tokens of the install, which no model needs."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith("TIDEWHEEL_")}
     return {"OMP_NUM_THREADS": "1", **ours, **as_parent()}
@@ -140,14 +140,18 @@ def _answers(path: Path, rows: int) -> NDArray[np.float64]:
 
 
 def _died(format_name: str, code: int, last_words: str) -> Corrupt:
-    known = {each.value: each.name for each in signal.Signals}
-    how = f"with {known.get(-code, f'signal {-code}')}" if code < 0 else f"with code {code}"
     return Corrupt(
-        f"The {format_name} model ended the process that it was tried in, {how}, before it answered"
+        f"The {format_name} model ended the process that it was tried in, {manner_of_end(code)}, before it answered"
         f"{': ' + last_words if last_words else ''}.",
         fix="Its file is damaged, or is not for the library installed here, or it needs more memory than "
         "TIDEWHEEL_REGISTRY_ISOLATED_MEMORY_MB. Log the model again.",
     )
+
+
+def manner_of_end(code: int) -> str:
+    """How a process ended, by its exit code: "with SIGSEGV", "with code 1"."""
+    known = {each.value: each.name for each in signal.Signals}
+    return f"with {known.get(-code, f'signal {-code}')}" if code < 0 else f"with code {code}"
 
 
 def _last_words(path: Path) -> str:
@@ -158,7 +162,8 @@ def _last_words(path: Path) -> str:
     return "".join(each for each in lines[-1][:300] if each.isprintable()).rstrip(".") if lines else ""
 
 
-def _error(reply: Reply) -> TidewheelError:
+def error_of(reply: Reply) -> TidewheelError:
+    """The error that a model's process has told of."""
     named = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, TidewheelError)]
     kind = next((each for each in named if each.code == reply.code), Corrupt)
     return kind(reply.message, fix=reply.fix, where=reply.where)

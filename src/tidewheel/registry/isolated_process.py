@@ -56,7 +56,7 @@ def main(folder: Path) -> None:
     """Do the task in a folder and end at once: what libraries do at a process's end can no longer go wrong."""
     exit_with_parent()
     task = msgspec.json.decode((folder / TASK).read_bytes(), type=Task)
-    _bound(task.memory_mb)
+    bound_process(task.memory_mb)
     try:
         _ask(task, folder)
         reply = Reply()
@@ -73,7 +73,7 @@ def main(folder: Path) -> None:
     os._exit(0)
 
 
-def _bound(memory_mb: int) -> None:
+def bound_process(memory_mb: int) -> None:
     """No more memory than allowed, no core file, and the first to go where the machine runs out of memory."""
     most = memory_mb * 2**20
     with contextlib.suppress(OSError, ValueError):  # macOS knows the limit and does not take it
