@@ -298,6 +298,70 @@ def test_forgetting_everything_does_not_make_the_next_rows_count_as_written(tmp_
     assert log._tables.read("tidewheel_predictions").num_rows == 10
 
 
+_FORGET_AND_DIE = """
+import os, signal, sys
+from datetime import datetime
+from pathlib import Path
+from tidewheel.base.clock import SystemClock
+from tidewheel.storage import Metadata, open_backend, sqlite_url
+from tidewheel.storage.predictions import LogBudget, PredictionLog
+home, deadly = Path(sys.argv[1]), float(sys.argv[2])
+metadata = Metadata(sqlite_url(home / "meta.db"), SystemClock())
+tables = open_backend("tables", f"file://{home}/tables")
+log = PredictionLog(home / "predictions", metadata, tables, LogBudget(days=30))
+calls = 0
+def die(frame, event, argument):
+    global calls
+    if event in ("call", "return") and "/tidewheel/storage/" in frame.f_code.co_filename:
+        calls += 1
+        if calls == deadly:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.setprofile(die)
+log.forget(datetime.fromisoformat(sys.argv[3]))
+sys.setprofile(None)
+print(calls)
+"""
+
+
+def forget_until(home: Path, now: datetime, deadly: float) -> subprocess.CompletedProcess[str]:
+    """Forget in another process, which is killed as its storage calls or returns for the `deadly`-th time."""
+    command = [sys.executable, "-c", _FORGET_AND_DIE, str(home), str(deadly), now.isoformat()]
+    return subprocess.run(command, check=False, capture_output=True, text=True)
+
+
+def aged_log(home: Path) -> tuple[PredictionLog, Metadata]:
+    """Four segments in Delta, twenty days apart."""
+    home.mkdir()
+    metadata = Metadata(sqlite_url(home / "meta.db"), SystemClock())
+    schema.create_all(metadata.engine)
+    log = open_log(home, metadata, LogBudget(days=30))
+    for day in range(4):
+        write_segment(log, range(day * 10, day * 10 + 10), T0 + day * 20 * DAY)
+        log.compact(T0 + day * 20 * DAY)
+    return log, metadata
+
+
+@pytest.mark.crash
+def test_killed_anywhere_while_it_forgets_the_next_round_ends_at_the_same(tmp_path: Path) -> None:
+    now = T0 + 60 * DAY + timedelta(hours=1)
+    _, metadata = aged_log(tmp_path / "whole")
+    metadata.close()
+    whole = forget_until(tmp_path / "whole", now, float("inf"))
+    steps = int(whole.stdout)
+    for part in range(1, 9):
+        home = tmp_path / str(part)
+        log, metadata = aged_log(home)
+        assert forget_until(home, now, steps * part // 9).returncode == -signal.SIGKILL
+        log.forget(now)
+        assert set(log.find([f"p{number}" for number in range(40)])) == {f"p{number}" for number in range(20, 40)}
+        assert log._tables.read("tidewheel_predictions").num_rows == 20
+        assert len(list(log.folder.glob("*.ids"))) == 2
+        write_segment(log, range(40, 50), now)
+        log.compact(now)
+        assert len(log.find([f"p{number}" for number in range(20, 50)])) == 30
+        metadata.close()
+
+
 def test_a_label_joins_however_late_though_the_index_is_gone(tmp_path: Path, metadata: Metadata) -> None:
     log = open_log(tmp_path, metadata)
     for day in range(5):
