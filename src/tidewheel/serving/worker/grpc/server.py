@@ -25,8 +25,9 @@ _MAX_STREAMS = 1024  # calls at once on one connection
 class GrpcServer:
     """An open port. Made by `open_grpc`."""
 
-    def __init__(self, server: Any, service: InferenceService, health: Health) -> None:
+    def __init__(self, server: Any, port: int, service: InferenceService, health: Health) -> None:
         self._server = server
+        self.port = port
         self._service = service
         self._health = health
 
@@ -71,11 +72,11 @@ async def open_grpc(
     server.add_generic_rpc_handlers((service.handler(), health.handler()))
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:
-        server.add_insecure_port(address)
+        bound = server.add_insecure_port(address)
     except RuntimeError as error:
         raise Conflict(f"{address} cannot be bound for gRPC: {error}.", fix="Set serving.grpc_port.") from None
     await server.start()
-    return GrpcServer(server, service, health)
+    return GrpcServer(server, bound, service, health)
 
 
 def _options(settings: Settings) -> list[tuple[str, int]]:
