@@ -20,7 +20,9 @@ _HOMES = {
     "Label": "tidewheel.loop",
     "Loop": "tidewheel.loop",
     "PredictionDrift": "tidewheel.monitoring",
+    "Quantize": "tidewheel.registry",
     "Shadow": "tidewheel.rollout",
+    "Tolerance": "tidewheel.registry",
     "Uncertainty": "tidewheel.monitoring",
     "active_run": "tidewheel.tracking",
     "beats_champion": "tidewheel.loop",
@@ -116,7 +118,7 @@ if TYPE_CHECKING:
         pipeline as pipeline,
         step as step,
     )
-    from tidewheel.registry import log_model as log_model
+    from tidewheel.registry import Quantize as Quantize, Tolerance as Tolerance, log_model as log_model
     from tidewheel.rollout import (
         AB as AB,
         Canary as Canary,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -107,3 +108,49 @@ def delete(opened: Opened, model: str) -> object:
 def search(opened: Opened, filter: str, limit: int = 100) -> object:  # noqa: A002 - the field's word
     """Versions that a filter takes, as in "name = 'surge' AND tags.team = 'pricing'"."""
     return opened.registry.search_versions(filter, None, limit).versions
+
+
+@command(models, "optimize", show=line("{model}/{number} is registered as {id}, made from {source}."))
+def optimize(
+    opened: Opened,
+    model: str,
+    runtime: Annotated[str, typer.Option(help="auto: the fastest that agrees; or onnx, onnx_double.")] = "auto",
+    tolerance: Annotated[float, typer.Option(help="How far an answer may lie, absolutely and relatively.")] = 1e-5,
+    margin: Annotated[float, typer.Option(help="By what share of the time it must be faster, with auto.")] = 0.1,
+    quantize: Annotated[str | None, typer.Option(help="int8: smaller numbers, behind a gate.")] = None,
+    metric: Annotated[str, typer.Option(help="The gate's metric: difference, log_loss, rmse...")] = "difference",
+    at_most: Annotated[float, typer.Option(help="How much worse the metric may be.")] = 0.005,
+    rows: Annotated[Path | None, typer.Option(help="A .parquet or .csv file to compare on.")] = None,
+    label: Annotated[str, typer.Option(help="Its column that says what was true.")] = "",
+) -> object:
+    """Make a faster or smaller version of a version, if it answers nearly as it does; exits with 3 if it does not."""
+    from tidewheel.registry import Quantize, Tolerance
+
+    return opened.registry.optimize(
+        find(opened, model).id,
+        runtime,
+        Tolerance(absolute=tolerance, relative=tolerance, margin=margin),
+        Quantize(quantize, metric=metric, at_most=at_most, label=label) if quantize else None,
+        _columns(rows) if rows else None,
+    )
+
+
+@command(models, "runtime")
+def runtime(opened: Opened, model: str) -> object:
+    """What runs a version, and what was found of each candidate when it was packaged."""
+    return opened.registry.runtime(find(opened, model).id)
+
+
+def _columns(path: Path) -> dict[str, list[float | None]]:
+    """The columns of numbers in a file; true and false are 1 and 0."""
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    try:
+        table = pyarrow.csv.read_csv(path) if path.suffix == ".csv" else pyarrow.parquet.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InvalidInput(f"The rows cannot be read: {error}.", where=str(path), fix="Give Parquet or CSV.") from None
+    kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
+    names = [field.name for field in table.schema if any(is_kind(field.type) for is_kind in kinds)]
+    return {name: table.column(name).cast(pa.float64(), safe=False).to_pylist() for name in names}

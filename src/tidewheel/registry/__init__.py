@@ -1,7 +1,8 @@
 """The model registry: immutable model versions, checked on every read, and the aliases that point at them.
 
 Verbs: `Registry.register | register_source | find | promote | rollback | search_models | search_versions | verify |
-trust`, by their files: registration, finding, aliases, stages, annotations, contents, deletion; `Webhooks`, which tells
+trust | optimize`, by their files: registration, finding, aliases, stages, annotations, contents, optimization,
+deletion; `Webhooks`, which tells
 other programs what happened; and `log_model` for code that trains. Owns `registry_models`, `registry_versions`,
 `registry_alias_holders`, `registry_model_tags`, `registry_version_tags`, `registry_webhooks`. Emits
 `registry.model.created`, `registry.model.renamed`, `registry.model.described`, `registry.model.tagged`,
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidewheel.registry.gate import Gate, GateCase, Verdict
 from tidewheel.registry.records import Model, ModelPage, ModelVersion, Signature, Verification, VersionPage
+from tidewheel.registry.runtimes.records import Quantize, RuntimeChoice, Tolerance
 from tidewheel.registry.webhook_records import Webhook, WebhookPage, WebhookTest
 
 if TYPE_CHECKING:
@@ -33,8 +35,11 @@ __all__ = [
     "Model",
     "ModelPage",
     "ModelVersion",
+    "Quantize",
     "Registry",
+    "RuntimeChoice",
     "Signature",
+    "Tolerance",
     "Verdict",
     "Verification",
     "VersionPage",

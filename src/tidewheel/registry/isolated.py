@@ -90,14 +90,19 @@ def ask(
             memory_mb=memory_mb,
         )
         (folder / TASK).write_bytes(msgspec.json.encode(task))
-        _run(folder, kept.format, limit_s)
+        run_apart("tidewheel.registry.isolated_process", folder, kept.format, limit_s)
         outputs = [_answers(folder / f"answers-{place}.npy", len(rows)) for place, rows in enumerate(batches)]
         return Answers(outputs, np.load(folder / LATENCIES, allow_pickle=False) if timed_rows else np.empty(0))
 
 
-def _run(folder: Path, format_name: str, limit_s: float) -> None:
-    """Run the process and see that it ended well; it and all that it started are killed when its time is over."""
-    command = [sys.executable, "-m", "tidewheel.registry.isolated_process", str(folder)]
+def run_apart(module: str, folder: Path, format_name: str, limit_s: float) -> None:
+    """Run a module on the task in a folder; it and all that it started are killed when its time is over.
+
+    Raises:
+        TidewheelError: what it replied.
+        Corrupt: if it ended without a reply, or took too long.
+    """
+    command = [sys.executable, "-m", module, str(folder)]
     with (folder / "said").open("wb") as said:
         process = subprocess.Popen(
             command, env=model_environment(), stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=True

@@ -13,7 +13,9 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 import numpy as np
@@ -56,9 +58,14 @@ def main(folder: Path) -> None:
     """Do the task in a folder and end at once: what libraries do at a process's end can no longer go wrong."""
     exit_with_parent()
     task = msgspec.json.decode((folder / TASK).read_bytes(), type=Task)
-    bound_process(task.memory_mb)
+    work_bounded(folder, task.memory_mb, lambda: _ask(task, folder))
+
+
+def work_bounded(folder: Path, memory_mb: int, work: Callable[[], None]) -> NoReturn:
+    """Do some work within the memory allowed, write down in the folder how it went, and end the process."""
+    bound_process(memory_mb)
     try:
-        _ask(task, folder)
+        work()
         reply = Reply()
     except TidewheelError as error:
         reply = Reply(**error.to_dict())

@@ -1,22 +1,27 @@
 """From a folder of files to a predictor, checked: every file's BLAKE3 first, then trust, then the format.
 
-Serving's workers call it with files that they keep, `Registry.load` with files just fetched. It must never read a byte
-of a model before the check, nor run code that nobody vouched for.
+Serving's workers call it with files that they keep, `Registry.load` with files just fetched. A version that was given a
+faster runtime is run by that. It must never read a byte of a model before the check, nor run code that nobody vouched
+for.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tidewheel.base.errors import Corrupt, NotAllowed
+from tidewheel.base.errors import Corrupt, NotAllowed, Unavailable
 from tidewheel.base.hashing import hash_file
 from tidewheel.registry.formats import CODE_FREE, Predictor, open_format
+from tidewheel.registry.runtimes.loading import load_chosen
+
+_log = logging.getLogger("tidewheel.registry")
 
 
 def load_predictor(format_name: str, folder: Path, files: Mapping[str, str], trusted_by: str | None) -> Predictor:
-    """The predictor of a version's files in a folder.
+    """The predictor of a version's files in a folder: of its runtime, or of its format where that is missing here.
 
     Raises:
         Corrupt: if a file is missing or is not what was registered.
@@ -24,7 +29,12 @@ def load_predictor(format_name: str, folder: Path, files: Mapping[str, str], tru
     """
     check_trust(format_name, trusted_by)
     check_files(folder, files)
-    return open_format(format_name).load(folder)
+    try:
+        chosen = load_chosen(folder, files)
+    except Unavailable as error:
+        _log.warning("The model in %s is run by its format %s, not by its runtime: %s", folder, format_name, error)
+        chosen = None
+    return chosen or open_format(format_name).load(folder)
 
 
 def check_trust(format_name: str, trusted_by: str | None) -> None:

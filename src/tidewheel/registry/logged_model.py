@@ -21,12 +21,15 @@ from tidewheel.registry.mlmodel_writing import write_mlmodel
 from tidewheel.registry.packaging_facts import environment, measure
 from tidewheel.registry.records import ModelVersion, Signature
 from tidewheel.registry.reference import build_reference, sample_rows
+from tidewheel.registry.runtimes import CHOICE, NATIVE
+from tidewheel.registry.runtimes.loading import load_chosen, require_chosen
 from tidewheel.registry.service import Registry
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from tidewheel.registry.runtimes.records import Quantize, Tolerance
 
 _SAMPLE_ROWS = 100
 _LIBRARIES = {
@@ -71,6 +74,9 @@ def log_model(
     metrics: Mapping[str, float] | None = None,
     trust: bool = False,
     sample: pa.Table | None = None,
+    runtime: str = NATIVE,
+    tolerance: Tolerance | None = None,
+    quantize: Quantize | None = None,
 ) -> ModelVersion:
     """Register a trained model as the next version of `name`, under the active run.
 
@@ -85,6 +91,15 @@ def log_model(
         metrics: Figures to show beside the version.
         trust: Your word that a model which runs code on load may be loaded; your name is kept with it.
         sample: An input to keep beside the version, at most 100 rows of it; else the first of `rows`.
+        runtime: What runs it: its own library (``native``), the fastest that answers the training rows as it does
+            (``auto``), or one by name (``onnx``). `Registry.runtime` tells what was found.
+        tolerance: How near the answers of another runtime must be, and by how much it must be faster.
+        quantize: Quantise it, if this gate lets it; the label that the gate needs is a column of `rows`.
+
+    Raises:
+        InvalidInput: if the model does not fit its inputs, rows or outputs, or no format keeps it.
+        NotAllowed: if only a format that runs code keeps it, and `trust` was not given.
+        GateSaidNo: if the runtime named does not answer as the model does, or quantisation makes it too much worse.
     """
     input_names = list(features.names if features is not None else inputs or ())
     if not input_names:
@@ -100,6 +115,11 @@ def log_model(
         signature = Signature.of(input_names, output_names)
         trained_in = environment(_LIBRARIES.get(found.name, ()))
         write_mlmodel(folder, found.name, signature, trained_in["packages"], getattr(predictor, "method", None))
+        if runtime != NATIVE or quantize:
+            _choose_runtime(found.name, folder, tried, runtime, tolerance, quantize)
+            if load_chosen(folder, {CHOICE}):
+                predictor, measured = measure(lambda: require_chosen(folder, {CHOICE}), tried.matrix)
+                answers = _checked_answers(predictor, tried)
         return ambient.current(Registry).register(
             name,
             format=found.name,
@@ -131,6 +151,26 @@ def _save(model: Any, folder: Path, trust: bool) -> Format:
     return found
 
 
+def _choose_runtime(
+    format_name: str,
+    folder: Path,
+    tried: _Sample,
+    runtime: str,
+    tolerance: Tolerance | None,
+    quantize: Quantize | None,
+) -> None:
+    from tidewheel.registry.runtimes.choosing import AUTO, Asked, choose_runtime
+    from tidewheel.registry.runtimes.records import Tolerance
+
+    asked = Asked(
+        runtime=AUTO if runtime == NATIVE else runtime,
+        tolerance=tolerance or Tolerance(),
+        quantize=quantize,
+        labels=tried.labels(quantize.label) if quantize and quantize.label else None,
+    )
+    choose_runtime(format_name, folder, tried.matrix if tried.table is not None else tried.matrix[:0], asked)
+
+
 def _check_order(model: Any, names: list[str]) -> None:
     """A model that knows its features by these very names, in another order, would be asked with them mixed up."""
     for attribute in ("feature_names_in_", "feature_names", "feature_name"):
@@ -159,6 +199,7 @@ class _Sample:
     names: Sequence[str]
     matrix: NDArray[np.float64]
     beside: Mapping[str, Any]
+    table: pa.Table | None = None
 
     @classmethod
     def of(cls, rows: HasRows | None, features: HasFeatures | None, names: Sequence[str]) -> _Sample:
@@ -174,7 +215,15 @@ class _Sample:
         columns = [table.column(name).to_numpy().astype(np.float64) for name in names]
         entities = features.entities if features is not None else ()
         beside = {name: table.column(name) for name in ("at", *entities) if name in table.column_names}
-        return cls(names, np.ascontiguousarray(np.column_stack(columns)), beside)
+        return cls(names, np.ascontiguousarray(np.column_stack(columns)), beside, table)
+
+    def labels(self, name: str) -> NDArray[np.float64]:
+        """What was true of each row, as a column of the training rows says."""
+        if self.table is None or name not in self.table.column_names:
+            raise InvalidInput(
+                f"The training rows have no column {name!r} to say what was true.", fix="Pass rows=… that have it."
+            )
+        return np.asarray(self.table.column(name).to_numpy(), dtype=np.float64)
 
     def reference(self, answers: NDArray[np.float64], output_names: Sequence[str]) -> pa.Table:
         features = {name: self.matrix[:, place] for place, name in enumerate(self.names)}

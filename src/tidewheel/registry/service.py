@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from tidewheel.registry.aliases import Aliases
 from tidewheel.registry.annotations import Annotations
-from tidewheel.registry.contents import Contents
 from tidewheel.registry.deletion import Deletion
 from tidewheel.registry.finding import Finding
-from tidewheel.registry.registration import Registration
+from tidewheel.registry.optimization import Optimization
 from tidewheel.registry.stages import Stages
 
 
-class Registry(Registration, Finding, Aliases, Stages, Annotations, Contents, Deletion):
+class Registry(Optimization, Finding, Aliases, Stages, Annotations, Deletion):
     """Keeps model versions and says which one an alias means."""

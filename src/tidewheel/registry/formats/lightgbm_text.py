@@ -12,7 +12,7 @@ from tidewheel.base.errors import InvalidInput
 from tidewheel.registry.formats import library_of, model_file
 from tidewheel.registry.formats.lightgbm_library import LightgbmPredictor
 
-_FILES = ("model.txt", "model.lgb")
+FILES = ("model.txt", "model.lgb")
 
 
 class LightgbmText:
@@ -31,7 +31,7 @@ class LightgbmText:
                 "The booster was trained on pandas categories, which features as numbers cannot carry.",
                 fix="Encode categories as integer codes and name them in categorical_feature.",
             )
-        booster.save_model(folder / _FILES[0])
+        booster.save_model(folder / FILES[0])
 
     def load(self, folder: Path) -> LightgbmPredictor:
-        return LightgbmPredictor(model_file(folder, _FILES))
+        return LightgbmPredictor(model_file(folder, FILES))

@@ -66,6 +66,11 @@ class SafetensorsLayers:
         (folder / _LAYERS).write_text(json.dumps(layers, indent=1))
 
     def load(self, folder: Path) -> TorchPredictor:
+        module, width = self.module(folder)
+        return TorchPredictor(module, width=width, dtype=dtype_of(module.state_dict().values()))
+
+    def module(self, folder: Path) -> tuple[Any, int | None]:
+        """The network itself, and the number of features that it takes if its layers say it."""
         path = model_file(folder, (_WEIGHTS,))
         try:
             layers = json.loads(model_file(folder, (_LAYERS,)).read_bytes())
@@ -76,7 +81,7 @@ class SafetensorsLayers:
             raise
         except Exception as error:  # JSON's, safetensors' and PyTorch's errors share no base
             raise Corrupt(f"The network cannot be read: {type(error).__name__}: {error}", where=str(path)) from error
-        return TorchPredictor(module.eval(), width=_width(layers), dtype=dtype_of(weights.values()))
+        return module.eval(), _width(layers)
 
 
 def _describe(module: Any) -> dict[str, Any]:

@@ -67,6 +67,10 @@ class SkopsEstimator:
         (folder / _FILE).write_bytes(data)
 
     def load(self, folder: Path) -> SkopsPredictor:
+        return SkopsPredictor(self.estimator(folder), _recorded_method(folder))
+
+    def estimator(self, folder: Path) -> Any:
+        """The estimator itself, for those that make something else of it."""
         skops, file = _skops(), model_file(folder, (_FILE,))
         try:
             _check_size(file)
@@ -74,7 +78,7 @@ class SkopsEstimator:
             if not unknown:
                 model = skops.load(file, trusted=list(TRUSTED))
                 tree_bounds.check_trees(model)
-                return SkopsPredictor(model, _recorded_method(folder))
+                return model
         except ImportError as error:
             raise Unavailable(f"The model needs a library that is not installed here: {error}.") from error
         except (Corrupt, InvalidInput):
