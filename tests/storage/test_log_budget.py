@@ -100,6 +100,16 @@ def test_what_is_in_history_goes_before_what_is_nowhere_else_and_the_oldest_firs
     assert losses(log) == (10, 20)
 
 
+def test_what_all_have_read_goes_before_what_some_have_not(tmp_path: Path, metadata: Metadata) -> None:
+    log = held_log(tmp_path, metadata, compacted=2, fresh=0)
+    old, young = present(log)
+    with metadata.record() as connection:  # and the table store is away, or compaction would have removed it
+        log.save_cursor(connection, "monitoring", {young.stem: young.size_bytes})
+    small = open_log(tmp_path, metadata, LogBudget(segments_bytes=old.size_bytes))
+    assert [(each.stem, each.records) for each in small.expire()] == [(young.stem, 0)]
+    assert losses(log) == (0, 0)
+
+
 def test_the_journal_says_what_was_lost_and_names_the_segments(tmp_path: Path, metadata: Metadata) -> None:
     held_log(tmp_path, metadata, compacted=0, fresh=2)
     log = open_log(tmp_path, metadata, EVERYTHING)
@@ -244,27 +254,29 @@ def test_what_is_crowded_is_not_eased(held: int, free: int, budget: LogBudget) -
 
 
 @given(
-    lengths=st.lists(st.tuples(st.integers(1, 50), st.booleans(), st.booleans()), max_size=12),
+    lengths=st.lists(st.tuples(st.integers(1, 50), st.booleans(), st.booleans(), st.booleans()), max_size=12),
     room=st.integers(1, 300),
 )
 def test_no_more_goes_than_must_and_nothing_lost_while_history_could_go(
-    lengths: list[tuple[int, bool, bool]], room: int
+    lengths: list[tuple[int, bool, bool, bool]], room: int
 ) -> None:
     here = [
         Segment(f"predictions-w{place % 3}-{place:026d}", Path("x"), sealed, length)
-        for place, (length, sealed, _) in enumerate(lengths)
+        for place, (length, sealed, _, _) in enumerate(lengths)
     ]
-    in_history = {each.stem for each, (_, _, moved) in zip(here, lengths, strict=True) if moved}
-    going = LogBudget(segments_bytes=room).excess(here, in_history)
+    in_history = {each.stem for each, (_, _, moved, _) in zip(here, lengths, strict=True) if moved}
+    passed = {each.stem for each, (_, _, _, read) in zip(here, lengths, strict=True) if read}
+    going = LogBudget(segments_bytes=room).excess(here, in_history, passed)
     left = sum(each.size_bytes for each in here) - sum(each.size_bytes for each in going)
     assert all(each.sealed for each in going)
     assert left <= room or all(each in going for each in here if each.sealed)
     assert not going or left + going[-1].size_bytes > room
     if any(each.stem not in in_history for each in going):
         assert all(each in going for each in here if each.sealed and each.stem in in_history)
-    assert [each.stem[-26:] for each in going if each.stem in in_history] == sorted(
-        each.stem[-26:] for each in going if each.stem in in_history
-    )
+    unread = [each.stem[-26:] for each in going if each.stem in in_history - passed]
+    assert unread == sorted(unread)
+    if unread:
+        assert all(each in going for each in here if each.sealed and each.stem in in_history & passed)
 
 
 def test_rows_past_their_days_are_forgotten_with_their_index_and_the_others_found(

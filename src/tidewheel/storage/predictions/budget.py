@@ -57,18 +57,23 @@ class LogBudget:
         roomy = not self.segments_bytes or size.segments_bytes < EASED_BELOW * self.segments_bytes
         return roomy and (not self.free_bytes or size.free_bytes >= _FREE_AGAIN * self.free_bytes)
 
-    def excess(self, present: Sequence[Segment], in_history: Collection[str]) -> list[Segment]:
+    def excess(self, present: Sequence[Segment], in_history: Collection[str], passed: Collection[str]) -> list[Segment]:
         """The sealed segments that must go, in their order: first those whose records are in Delta (`in_history`, by
-        stem), which only consumers miss, then those whose records are nowhere else; of each the oldest first.
+        stem), then those whose records are nowhere else; of both first what every consumer has read (`passed`), and
+        of those the oldest.
 
         Open segments count, but stay: their writers are at them.
         """
+
+        def turn(segment: Segment) -> tuple[bool, bool, str, str]:
+            return segment.stem not in in_history, segment.stem not in passed, _made(segment), segment.stem
+
         over = sum(segment.size_bytes for segment in present) - self.segments_bytes
         if not self.segments_bytes or over <= 0:
             return []
         going: list[Segment] = []
         sealed = (segment for segment in present if segment.sealed)
-        for segment in sorted(sealed, key=lambda each: (each.stem not in in_history, _made(each), each.stem)):
+        for segment in sorted(sealed, key=turn):
             if over <= 0:
                 break
             going.append(segment)

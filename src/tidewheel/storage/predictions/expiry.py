@@ -37,7 +37,9 @@ def expire(
         known = store.known_stems(connection, [segment.stem for segment in present])
         cursors = store.all_cursors(connection)
     in_history = {stem for stem, compacted in known.items() if compacted}
-    going = [_counted(each, each.stem in in_history, cursors) for each in budget.excess(present, in_history)]
+    passed = {each.stem for each in present if all(cursor.get(each.stem, 0) >= each.size_bytes for cursor in cursors)}
+    excess = budget.excess(present, in_history, passed)
+    going = [_counted(each, each.stem in in_history, cursors) for each in excess]
     if going:
         _write_down(metadata, going, sum(each.size_bytes for each in present), budget)
         finish(folder, metadata, index, index_lock)
