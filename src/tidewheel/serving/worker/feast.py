@@ -11,7 +11,6 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from typing import Any
 
 import msgspec
@@ -45,6 +44,35 @@ class OnlineBody(msgspec.Struct):
     features: list[str] | None = None
     full_feature_names: bool = False
     request_context: dict[str, list[Any]] = {}
+
+
+class Pushed(msgspec.Struct, frozen=True):
+    """The answer to a push: how many events were counted, and how many came too late to count."""
+
+    view: str
+    counted: int
+    late: int
+
+
+class OnlineNames(msgspec.Struct, frozen=True):
+    """The names of the results, in their order."""
+
+    feature_names: list[str]
+
+
+class OnlineColumn(msgspec.Struct, frozen=True):
+    """One entity key or feature: its value a row, whether it was found, and as of when."""
+
+    values: list[Any]
+    statuses: list[str]
+    event_timestamps: list[str]
+
+
+class OnlineFeatures(msgspec.Struct, frozen=True):
+    """The answer to an online read."""
+
+    metadata: OnlineNames
+    results: list[OnlineColumn]
 
 
 class FeatureServer:
@@ -87,7 +115,7 @@ class FeatureServer:
             return
         exchange.answer(200, _encode(answer))
 
-    def _read(self, body: OnlineBody) -> dict[str, Any]:
+    def _read(self, body: OnlineBody) -> OnlineFeatures:
         plan, wanted = self._plan_of(body)
         given = {**body.entities, **body.request_context}
         count = _count(given)
@@ -99,16 +127,13 @@ class FeatureServer:
         at_us = self._clock.now_us()
         matrix = plan.online(self._online, entities, request, at_us)
         instants = [from_us(at_us).isoformat().replace("+00:00", "Z")] * count
-        results = [
-            {"values": body.entities[name], "statuses": ["PRESENT"] * count, "event_timestamps": instants}
-            for name in body.entities
-        ]
+        results = [OnlineColumn(body.entities[name], ["PRESENT"] * count, instants) for name in body.entities]
         for _, feature in wanted:
             column = matrix[:, plan.names.index(feature)]
             statuses = ["NOT_FOUND" if missing else "PRESENT" for missing in np.isnan(column).tolist()]
-            results.append({"values": column.tolist(), "statuses": statuses, "event_timestamps": instants})
+            results.append(OnlineColumn(column.tolist(), statuses, instants))
         names = [f"{view}__{feature}" if body.full_feature_names else feature for view, feature in wanted]
-        return {"metadata": {"feature_names": [*body.entities, *names]}, "results": results}
+        return OnlineFeatures(OnlineNames([*body.entities, *names]), results)
 
     def _plan_of(self, body: OnlineBody) -> tuple[Plan, list[tuple[str, str]]]:
         """The plan to ask, and (view, feature) of each feature wanted."""
@@ -140,7 +165,8 @@ def _push(online: KeyValue, views: list[Any], rows: list[dict[str, Any]], now_us
     from tidewheel.features.push import push_rows
 
     results = [push_rows(online, view, rows, now_us=now_us) for view in views]
-    return _encode(asdict(results[0]))
+    first = results[0]
+    return _encode(Pushed(first.view, first.counted, first.late))
 
 
 def _answer(exchange: Exchange, done: asyncio.Future[bytes]) -> None:

@@ -7,6 +7,8 @@ behind the JSON in binary are `binary_tensors`' matter.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 
 from tidewheel.base.errors import InvalidInput
 from tidewheel.serving.worker.calls import Answer
+from tidewheel.serving.worker.python_json import with_nulls
 
 MAX_ROWS = 65_536
 FLOATS = frozenset({"FP64", "FP32", "FP16", "BF16"})
@@ -28,7 +31,7 @@ class Tensor(msgspec.Struct):
     name: str
     datatype: str
     shape: list[int]
-    data: msgspec.Raw = _NO_DATA
+    data: msgspec.Raw = msgspec.field(default_factory=lambda: _NO_DATA)  # a plain default has no place in a schema
     parameters: dict[str, Any] | None = None
 
     def numbers(self) -> NDArray[np.float64]:
@@ -37,15 +40,11 @@ class Tensor(msgspec.Struct):
         values: NDArray[np.float64]
         try:
             if datatype in FLOATS:
-                try:
-                    flat = _decode_floats(self.data)
-                except msgspec.ValidationError:
-                    flat = [value for row in _decode_float_rows(self.data) for value in row]
-                values = np.array(flat, dtype=np.float64)
+                values = np.array(_floats.flat(self.data), dtype=np.float64)
             elif datatype in INTEGERS:
-                values = np.array(_decode_integers(self.data), dtype=np.float64)
+                values = np.array(_integers.flat(self.data), dtype=np.float64)
             elif datatype == "BOOL":
-                values = np.array(_decode_booleans(self.data), dtype=np.float64)
+                values = np.array(_booleans.flat(self.data), dtype=np.float64)
             else:
                 raise not_numbers(self.name, datatype)
         except (msgspec.DecodeError, UnicodeDecodeError, OverflowError) as error:
@@ -57,15 +56,32 @@ class Tensor(msgspec.Struct):
         """A BYTES tensor's data as strings; integers are taken as their digits, as keys often are numbers."""
         try:
             if self.datatype == "BYTES":
-                values = _decode_texts(self.data)
+                values: list[str] = _texts.flat(self.data)
             elif self.datatype in INTEGERS:
-                values = [str(value) for value in _decode_integers(self.data)]
+                values = [str(value) for value in _integers.flat(self.data)]
             else:
                 raise not_texts(self.name, self.datatype)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise _bad_data(self, error) from None
         check_shape(self.name, self.shape, len(values))
         return values
+
+
+class Values:
+    """Reads a tensor's data: a flat array, or an array of rows."""
+
+    __slots__ = ("_flat", "_rows")
+
+    def __init__(self, flat: Any, rows: Any) -> None:
+        self._flat = msgspec.json.Decoder(flat).decode
+        self._rows = msgspec.json.Decoder(rows).decode
+
+    def flat(self, data: msgspec.Raw) -> Any:
+        """The values in row-major order."""
+        try:
+            return self._flat(data)
+        except msgspec.ValidationError:
+            return [value for row in self._rows(data) for value in row]
 
 
 class RequestedOutput(msgspec.Struct):
@@ -90,7 +106,7 @@ class OutputTensor(msgspec.Struct, omit_defaults=True):
     name: str
     datatype: str
     shape: list[int]
-    data: list[float] | None = None
+    data: Sequence[float | None] | None = None
     parameters: dict[str, int] | None = None
 
 
@@ -106,11 +122,10 @@ class InferResponse(msgspec.Struct):
 
 _decode_request = msgspec.json.Decoder(InferRequest).decode
 _encode_response = msgspec.json.Encoder().encode
-_decode_floats = msgspec.json.Decoder(list[float | None]).decode
-_decode_float_rows = msgspec.json.Decoder(list[list[float | None]]).decode
-_decode_integers = msgspec.json.Decoder(list[int]).decode
-_decode_booleans = msgspec.json.Decoder(list[bool]).decode
-_decode_texts = msgspec.json.Decoder(list[str]).decode
+_floats = Values(list[float | None], list[list[float | None]])
+_integers = Values(list[int], list[list[int]])
+_booleans = Values(list[bool], list[list[bool]])
+_texts = Values(list[str], list[list[str]])
 
 
 def decode_request(body: bytes | memoryview) -> InferRequest:
@@ -122,10 +137,15 @@ def decode_request(body: bytes | memoryview) -> InferRequest:
     try:
         return _decode_request(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidInput(
-            f"The body is not an inference request: {error}.",
-            fix='Send {"inputs": [{"name": …, "datatype": "FP64", "shape": [1, 2], "data": [0.5, null]}]}.',
-        ) from None
+        refused = error
+    mended = with_nulls(body)
+    if mended is not None:
+        with contextlib.suppress(msgspec.DecodeError, RecursionError):
+            return _decode_request(mended)
+    raise InvalidInput(
+        f"The body is not an inference request: {refused}.",
+        fix='Send {"inputs": [{"name": …, "datatype": "FP64", "shape": [1, 2], "data": [0.5, null]}]}.',
+    )
 
 
 def named_outputs(answer: Answer) -> list[tuple[str, list[int], NDArray[np.float64]]]:

@@ -18,6 +18,12 @@ class LabelBody(msgspec.Struct):
     labels: list[LabelInput]
 
 
+class Accepted(msgspec.Struct, frozen=True):
+    """The answer: how many labels are in the log."""
+
+    accepted: int
+
+
 _decode = msgspec.json.Decoder(LabelBody).decode
 
 
@@ -46,4 +52,4 @@ class LabelTaker:
             exchange.refuse(error.status, str(error))
             return
         self._meters.count_labels(len(body.labels))
-        exchange.answer(200, b'{"accepted":%d}' % len(body.labels))
+        exchange.answer(200, msgspec.json.encode(Accepted(len(body.labels))))

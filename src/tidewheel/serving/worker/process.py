@@ -25,7 +25,7 @@ from tidewheel.base.clock import clock_at
 from tidewheel.base.errors import Conflict
 from tidewheel.base.settings import Settings
 from tidewheel.serving.snapshot import ServingFolder, WorkerReport, write_atomically
-from tidewheel.serving.worker import metrics
+from tidewheel.serving.worker import metrics, openapi
 from tidewheel.serving.worker.access_log import AccessLog
 from tidewheel.serving.worker.addresses import Addresses
 from tidewheel.serving.worker.calls import Call, Outcome
@@ -42,6 +42,7 @@ from tidewheel.serving.worker.repository import Repository
 from tidewheel.serving.worker.repository_rest import RepositoryRest
 from tidewheel.serving.worker.rest import RestInference
 from tidewheel.serving.worker.runtime import LoadedVersion
+from tidewheel.serving.worker.scoring import ScoringRest
 from tidewheel.serving.worker.shadows import Shadows
 from tidewheel.serving.worker.snapshots import Loading, SnapshotWatcher
 from tidewheel.serving.worker.tracing import Tracing
@@ -80,6 +81,7 @@ class Worker:
         budget_bytes = settings.get("serving.memory_budget_mb", int) * 2**20
         self._inference = Inference(loop, self._log, online, clock, self._meters, self._shadows, budget_bytes)
         self._rest = RestInference(self._inference.submit)
+        self._scoring = ScoringRest(lambda: self._inference.table, self._inference.submit)
         self._tracing = self._observe(settings)
         allowed = settings.get("serving.repository_control", bool)
         self._repository = Repository(self._inference, self._folder.root / "unloaded", allowed)
@@ -197,6 +199,12 @@ class Worker:
                 (b"GET", b"/v2/health/live"): information.live,
                 (b"GET", b"/v2/health/ready"): information.is_ready,
                 (b"GET", b"/metrics"): self._metrics,
+                (b"GET", b"/openapi.json"): openapi.answer,
+                (b"GET", b"/ping"): information.ping,
+                (b"GET", b"/health"): information.ping,
+                (b"GET", b"/version"): information.version,
+                (b"GET", b"/v1/models"): information.models,
+                (b"POST", b"/invocations"): self._scoring.invoke_only,
                 (b"POST", b"/api/v1/serving/labels"): self._labels.take,
                 (b"POST", b"/push"): self._features.push,
                 (b"POST", b"/get-online-features"): self._features.read,
@@ -207,6 +215,11 @@ class Worker:
                     (b"GET", b""): information.model,
                     (b"GET", b"ready"): information.model_ready,
                     (b"POST", b"infer"): self._rest.infer,
+                    (b"POST", b"invocations"): self._scoring.invoke,
+                },
+                b"/v1/models/": {
+                    (b"GET", b""): information.model_ready,
+                    (b"POST", b""): self._scoring.predict,
                 },
                 b"/v2/repository/models/": {
                     (b"POST", b"load"): repository.load,

@@ -12,7 +12,9 @@ from tidewheel.serving.worker.repository import Repository
 from tidewheel.serving.worker.rest import refuse
 
 
-class _IndexRequest(msgspec.Struct):
+class IndexRequest(msgspec.Struct):
+    """The body of an index request; it may be empty."""
+
     ready: bool = False
 
 
@@ -25,7 +27,7 @@ class RepositoryRest:
     def index(self, exchange: Exchange) -> None:
         """`POST /v2/repository/index`"""
         try:
-            wanted = msgspec.json.decode(exchange.body or b"{}", type=_IndexRequest)
+            wanted = msgspec.json.decode(exchange.body or b"{}", type=IndexRequest)
         except msgspec.DecodeError as error:
             refuse(exchange, InvalidInput(f"The body is not an index request: {error}.", fix='Send {"ready": true}.'))
             return

@@ -11,8 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tidewheel.base.errors import InvalidInput, Overloaded, TidewheelError, Unavailable
+from tidewheel.serving.worker.answer_codings import packed
 from tidewheel.serving.worker.binary_tensors import cut_tensors
 from tidewheel.serving.worker.calls import Answer, InferenceCall, Input
+from tidewheel.serving.worker.content_types import read_as_said
+from tidewheel.serving.worker.http_answers import JSON
 from tidewheel.serving.worker.http_protocol import Exchange
 from tidewheel.serving.worker.inference_codec import (
     InferRequest,
@@ -25,6 +28,7 @@ from tidewheel.serving.worker.inference_codec import (
 Submit = Callable[[InferenceCall], None]
 _HEADER_LENGTH = b"inference-header-content-length"
 _BINARY = b"application/octet-stream"
+_UNOFFERED = {"classification": "Ask for the output itself.", "shared_memory_region": "Read it from the answer."}
 _RETRY = b"retry-after: 1\r\n"
 
 
@@ -59,7 +63,15 @@ class RestCall(InferenceCall):
         self._exchange = exchange
 
     def answer(self, answer: Answer) -> None:
-        self._exchange.answer(200, encode_response(answer, self.wanted))  # type: ignore[arg-type]
+        self.send(encode_response(answer, self.wanted))  # type: ignore[arg-type]
+
+    def send(self, body: bytes, content_type: bytes = JSON, extra: bytes = b"") -> None:
+        """Answer with a body, compressed if the client asked for it."""
+        accepted = self._exchange.headers.get(b"accept-encoding")
+        if accepted is not None:
+            body, coding = packed(body, accepted)
+            extra += coding
+        self._exchange.answer(200, body, content_type, extra)
 
     def refuse(self, error: TidewheelError) -> None:
         refuse(self._exchange, error)
@@ -80,7 +92,7 @@ class BinaryRestCall(RestCall):
         head = encode_response(answer, self.wanted, chosen)  # type: ignore[arg-type]
         parts = [values.astype("<f8").tobytes() for name, _, values in tensors if self._is_sent(name, answer, chosen)]
         extra = b"inference-header-content-length: %d\r\n" % len(head)
-        self._exchange.answer(200, b"".join([head, *parts]), _BINARY, extra)
+        self.send(b"".join([head, *parts]), _BINARY, extra)
 
     def _is_sent(self, name: str, answer: Answer, chosen: frozenset[str]) -> bool:
         return name in chosen and (not self.wanted or name in self.wanted or name not in answer.version.outputs)
@@ -123,15 +135,29 @@ def _read(exchange: Exchange, name: str, asked: str | None) -> RestCall:
     inputs: Sequence[Input] = request.inputs
     if length is not None:
         inputs = cut_tensors(request.inputs, memoryview(exchange.body)[int(length) :])
-    elif any(tensor.parameters and "binary_data_size" in tensor.parameters for tensor in request.inputs):
-        raise InvalidInput(
-            "Inputs are said to follow in binary, and the header Inference-Header-Content-Length is missing.",
-            fix="Send the length of the JSON in it.",
-        )
     outputs, parameters = request.outputs, request.parameters
+    if parameters is not None or any(tensor.parameters for tensor in request.inputs):
+        _check_offered(request, binary=length is not None)
+        inputs = read_as_said(request.inputs, inputs, parameters)
     if outputs or (parameters is not None and "binary_data_output" in parameters):
         return _with_outputs(exchange, name, asked, request, inputs)
     return RestCall(exchange, name, inputs, asked=asked, request_id=request.id or "", parameters=parameters)
+
+
+def _check_offered(request: InferRequest, *, binary: bool) -> None:
+    """Refuse what inputs ask for and is not there: data in shared memory, or in binary behind a JSON of no length."""
+    for tensor in request.inputs:
+        said = tensor.parameters or {}
+        if "shared_memory_region" in said:
+            raise InvalidInput(
+                f"The input {tensor.name!r} is said to lie in shared memory, which is not offered.",
+                fix="Send its values in the request.",
+            )
+        if "binary_data_size" in said and not binary:
+            raise InvalidInput(
+                "Inputs are said to follow in binary, and the header Inference-Header-Content-Length is missing.",
+                fix="Send the length of the JSON in it.",
+            )
 
 
 def _with_outputs(
@@ -140,6 +166,11 @@ def _with_outputs(
     """A call that says which outputs it wants, or how."""
     everything = bool((request.parameters or {}).get("binary_data_output", False))
     outputs = request.outputs or []
+    for output in outputs:
+        for unoffered in _UNOFFERED.keys() & (output.parameters or {}).keys():
+            raise InvalidInput(
+                f"The output {output.name!r} asks for {unoffered}, which is not offered.", fix=_UNOFFERED[unoffered]
+            )
     wanted = [output.name for output in outputs]
     binary = frozenset(output.name for output in outputs if _is_binary(output, everything))
     shared: dict[str, Any] = {"asked": asked, "request_id": request.id or "", "parameters": request.parameters}
