@@ -71,10 +71,18 @@ def size_of(folder: Path, budget: LogBudget) -> LogSize:
     folder.mkdir(parents=True, exist_ok=True)
     return LogSize(
         segments_bytes=sum(segment.size_bytes for segment in _present(folder)),
-        index_bytes=sum(path.stat().st_size for path in folder.glob("*.ids")),
+        index_bytes=sum(map(_size_bytes, folder.glob("*.ids"))),
         free_bytes=shutil.disk_usage(folder).free,
         budget_bytes=budget.segments_bytes,
     )
+
+
+def _size_bytes(path: Path) -> int:
+    """The size of a file, which the controller may remove while another process counts."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _present(folder: Path) -> list[Segment]:
