@@ -85,3 +85,11 @@ class ServingStatus:
     labels: float
     cpu_s: float
     by_endpoint: dict[str, float] = field(default_factory=dict)
+    wanted_workers: int = 0
+    """How many workers there shall be, as the supervisor has decided; 0 = none has ever run here."""
+    most_workers: int = 0
+    """How many load may start."""
+    scaled: str = ""
+    """Why there shall be that many."""
+    scaled_at: str = ""
+    """Since when, in ISO 8601 and UTC; empty where none has ever run here."""

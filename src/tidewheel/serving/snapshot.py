@@ -74,6 +74,15 @@ class WorkerReport(msgspec.Struct, frozen=True, kw_only=True):
     address: str
 
 
+class ScalingReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What whoever supervises the workers says in `scaling.json`: how many shall run, of how many at most, and why."""
+
+    workers: int
+    most: int
+    reason: str
+    at: str
+
+
 class ServingFolder:
     """The paths below `<home>/serving`."""
 
@@ -84,6 +93,7 @@ class ServingFolder:
         self.plans = self.root / "plans"
         self.workers = self.root / "workers"
         self.counters = self.root / "counters"
+        self.scaling = self.root / "scaling.json"
 
     def model(self, version_id: str) -> Path:
         """The folder of a version: `files/`, and `sample.npy` to warm it up with."""
@@ -116,6 +126,14 @@ def read_report(path: Path) -> WorkerReport | None:
     """A worker's last report, or None if it has not made one that can be read."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=WorkerReport)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def read_scaling(path: Path) -> ScalingReport | None:
+    """How many workers there shall be, or None where nobody has said so."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=ScalingReport)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
 

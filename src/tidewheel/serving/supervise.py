@@ -1,4 +1,5 @@
-"""Keeps inference workers running: starts them, starts again one that has died, drains them on stop.
+"""Keeps inference workers running: starts them, starts again one that has died, as many as the load wants, drains them
+on stop.
 
 Used by `tidewheel serve` and by whoever embeds workers; `tidewheel up` supervises all kinds of process with the same
 rules. A worker that keeps dying is started again with growing pauses. Workers end by themselves when this process is
@@ -13,22 +14,30 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
 from tidewheel.base.errors import Conflict
 from tidewheel.base.parent import as_parent
 from tidewheel.base.settings import Settings
-from tidewheel.serving.snapshot import ServingFolder, read_report
+from tidewheel.serving.scaling import Decision, Limits, Load, decide
+from tidewheel.serving.snapshot import ScalingReport, ServingFolder, read_report, write_atomically
+from tidewheel.serving.utilisation import Utilisation
+from tidewheel.serving.watching import forget_workers
 from tidewheel.serving.worker.guard import require_token
 
 _LOOK_EVERY_S = 0.1
+_MEASURE_EVERY_S = 1.0
 _STEADY_S = 10.0
 _LONGEST_PAUSE_S = 10.0
 
 
 class WorkerGroup:
-    """N workers on one port, and on another for gRPC. Call `start` from a thread that outlives them."""
+    """The workers on one port, and on another for gRPC: as many as the load wants, within the settings.
+
+    Call `start` and `look` from a thread that outlives the workers.
+    """
 
     def __init__(
         self,
@@ -45,7 +54,10 @@ class WorkerGroup:
         require_token(self.host, settings)
         self._home = home
         self._settings = settings
+        self._folder = ServingFolder(home)
         self._count = workers or settings.get("serving.workers", int)
+        most = max(settings.get("serving.max_workers", int), self._count)
+        self._limits = Limits(self._count, most, settings.get("serving.scale_down_s", float))
         wanted = settings.get("serving.port", int) if port is None else port
         self._reserved = _reserve(self.host, wanted, "Give another --port.")
         self.port: int = self._reserved.getsockname()[1]
@@ -56,6 +68,10 @@ class WorkerGroup:
         self._born: dict[int, float] = {}
         self._deaths: dict[int, int] = {}
         self._due: dict[int, float] = {}
+        self._draining: list[tuple[int, subprocess.Popen[bytes], float]] = []
+        self._loads: list[Load] = []
+        self._measured_at_s = 0.0
+        self._utilisation = Utilisation(self._folder)
         self.restarts = 0
 
     @property
@@ -74,9 +90,11 @@ class WorkerGroup:
         (self._home / "logs").mkdir(parents=True, exist_ok=True)
         for index in range(self._count):
             self._start(index)
+        forget_workers(self._folder, self._count)
+        self._report("the settings ask for it")
 
     def look(self) -> list[str]:
-        """Start again what has died and is due; return a sentence for each death."""
+        """Start again what has died and is due, and fit the number to the load; a sentence for each that changed."""
         said, now = [], time.monotonic()
         for index in range(self._count):
             process = self._processes.get(index)
@@ -89,7 +107,8 @@ class WorkerGroup:
                 self._deaths[index] = 1 if now - self._born[index] > _STEADY_S else self._deaths.get(index, 0) + 1
                 self._due[index] = now + min(0.05 * 2 ** (self._deaths[index] - 1), _LONGEST_PAUSE_S)
                 said.append(f"worker-{index} ended with code {code}; starting it again.")
-        return said
+        self._let_go(now)
+        return [*said, *self._fit_to_load(now)]
 
     def run(self, stopping: threading.Event) -> None:
         """Keep the workers running until `stopping` is set, then drain them."""
@@ -100,28 +119,79 @@ class WorkerGroup:
 
     def ready(self) -> bool:
         """Whether every worker listens."""
-        folder = ServingFolder(self._home)
         for index, process in self._processes.items():
-            report = read_report(folder.report(index))
+            report = read_report(self._folder.report(index))
             if report is None or report.pid != process.pid or report.state != "ready":
                 return False
         return len(self._processes) == self._count
 
     def stop(self) -> None:
         """Ask the workers to drain; kill one that does not end in time."""
-        deadline = time.monotonic() + self._settings.get("serving.drain_timeout_s", float) + 2
+        deadline = self._drained_by()
         for process in self._processes.values():
             process.terminate()
-        for process in self._processes.values():
+        for process in [*self._processes.values(), *(process for _, process, _ in self._draining)]:
             try:
                 process.wait(max(deadline - time.monotonic(), 0.1))
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
         self._processes.clear()
+        self._draining.clear()
         self._reserved.close()
         if self._reserved_grpc is not None:
             self._reserved_grpc.close()
+
+    def _fit_to_load(self, now: float) -> list[str]:
+        """Once a second: measure, and start or drain workers as the load wants."""
+        if now - self._measured_at_s < _MEASURE_EVERY_S:
+            return []
+        self._measured_at_s = now
+        load = self._utilisation.measure(now, self.pids)
+        decision = Decision(self._count)
+        if self.ready():  # what the load wants is known once those that were asked for are there
+            self._loads = [*self._loads, load][-int(self._limits.down_s / _MEASURE_EVERY_S) - 2 :]
+            decision = decide(self._limits, self._count, self._loads)
+        self._utilisation.tell(len(self._processes), decision.workers)
+        if not decision.reason:
+            return []
+        return [self._resize(decision)]
+
+    def _resize(self, decision: Decision) -> str:
+        before, self._count = self._count, decision.workers
+        self._loads.clear()
+        for index in range(before, self._count):
+            self._deaths.pop(index, None)
+            self._start(index)
+        for index in range(self._count, before):
+            process = self._processes.pop(index)
+            process.terminate()
+            self._draining.append((index, process, self._drained_by()))
+        self._report(decision.reason)
+        return f"{self._count} workers instead of {before}: {decision.reason}."
+
+    def _let_go(self, now: float) -> None:
+        """Forget workers that have drained; kill one that has not in time."""
+        for draining in list(self._draining):
+            index, process, deadline = draining
+            if process.poll() is None:
+                if now > deadline:
+                    process.kill()
+                continue
+            self._draining.remove(draining)
+            if index not in self._processes:
+                self._utilisation.forget(index)
+                forget_workers(self._folder, self._count)
+
+    def _drained_by(self) -> float:
+        """Until when a worker that is asked to drain now may take, in monotonic seconds."""
+        return time.monotonic() + self._settings.get("serving.drain_timeout_s", float) + 2
+
+    def _report(self, reason: str) -> None:
+        """Say for `Serving.status` how many workers there shall be."""
+        at = datetime.now(UTC).isoformat()
+        report = ScalingReport(workers=self._count, most=self._limits.most, reason=reason, at=at)
+        write_atomically(self._folder.scaling, report)
 
     def _reserve_grpc(self, wanted: int) -> socket.socket | None:
         """The port for gRPC; None where the setting says no, or grpcio is missing."""

@@ -1,4 +1,6 @@
-"""What the control side sees of the workers: their reports, whether they live, their counts. It only reads files."""
+"""What the control side sees of the workers: their reports, whether they live, their counts. It reads files, and
+removes what workers that are no longer wanted have said.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from collections.abc import Iterator
 
 from tidewheel.base.errors import Corrupt
 from tidewheel.serving.records import ServingStatus, WorkerStatus
-from tidewheel.serving.snapshot import ServingFolder, read_report, read_snapshot
+from tidewheel.serving.snapshot import ServingFolder, read_report, read_scaling, read_snapshot
 from tidewheel.serving.worker import metrics
 from tidewheel.serving.worker.counters import Key, read_counters, sum_of
 
@@ -22,6 +24,7 @@ def serving_status(folder: ServingFolder) -> ServingStatus:
     except Corrupt:
         snapshot = None
     generation = snapshot.generation if snapshot else 0
+    scaling = read_scaling(folder.scaling)
     names = sorted({dict(labels)["endpoint"] for name, labels in counters if name == metrics.REQUESTS})
     return ServingStatus(
         generation=generation,
@@ -33,6 +36,10 @@ def serving_status(folder: ServingFolder) -> ServingStatus:
         labels=sum_of(counters, metrics.LABELS),
         cpu_s=sum_of(counters, metrics.CPU),
         by_endpoint={name: _live_requests(counters, endpoint=name) for name in names},
+        wanted_workers=scaling.workers if scaling else 0,
+        most_workers=scaling.most if scaling else 0,
+        scaled=scaling.reason if scaling else "",
+        scaled_at=scaling.at if scaling else "",
     )
 
 
@@ -50,6 +57,13 @@ def reported_failures(folder: ServingFolder) -> dict[str, str]:
         if report is not None:
             failures |= report.failures
     return failures
+
+
+def forget_workers(folder: ServingFolder, least_index: int) -> None:
+    """Remove the reports of workers from an index on that live no more: they are not missed."""
+    for path in folder.workers.glob("*.json"):
+        if int(path.stem) >= least_index and not _is_held(folder, int(path.stem)):
+            path.unlink(missing_ok=True)
 
 
 def _workers(folder: ServingFolder, counters: dict[Key, float]) -> Iterator[WorkerStatus]:

@@ -26,6 +26,9 @@ IN_FLIGHT = "tidewheel_serving_in_flight"
 CONNECTIONS = "tidewheel_serving_connections"
 GENERATION = "tidewheel_serving_generation"
 CPU = "tidewheel_serving_process_cpu_seconds_total"
+UTILISATION = "tidewheel_serving_utilisation"
+WORKERS = "tidewheel_serving_workers"
+WANTED_WORKERS = "tidewheel_serving_wanted_workers"
 BATCH_BOUNDS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 1024.0)
 BOUNDS_S = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
@@ -45,6 +48,9 @@ _FAMILIES = {
     CONNECTIONS: ("gauge", "Open connections, by worker."),
     GENERATION: ("gauge", "The generation of routes that a worker runs."),
     CPU: ("counter", "Processor time used, by worker."),
+    UTILISATION: ("gauge", "CPU seconds per second, by worker: what autoscaling aims at."),
+    WORKERS: ("gauge", "Workers that run."),
+    WANTED_WORKERS: ("gauge", "Workers that the load wants, within the settings."),
     "tidewheel_serving_uncounted_total": ("counter", "Counts of series beyond a worker's room for them."),
 }
 
