@@ -8,12 +8,14 @@ settings) is answered UNIMPLEMENTED.
 from __future__ import annotations
 
 import asyncio
+import sys
+import traceback
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import grpc
 
-from tidewheel.base.errors import TidewheelError
+from tidewheel.base.errors import Corrupt, TidewheelError
 from tidewheel.serving.worker.grpc import messages
 from tidewheel.serving.worker.grpc.calls import GrpcCall
 from tidewheel.serving.worker.grpc.codec import parse, read_request
@@ -67,6 +69,8 @@ class InferenceService:
                 return response if isinstance(response, bytes) else response.SerializeToString()
             except TidewheelError as error:
                 await refuse(context, error)
+            except Exception:
+                await refuse(context, _own_failure())
 
         return grpc.unary_unary_rpc_method_handler(call)
 
@@ -105,8 +109,9 @@ class InferenceService:
             response = messages.ModelStreamInferResponse()
             try:
                 response.infer_response.ParseFromString(await self._infer(data, context))
-            except TidewheelError as error:
-                response.error_message = details_of(error)
+            except Exception as error:
+                said = error if isinstance(error, TidewheelError) else _own_failure()
+                response.error_message = details_of(said)
                 response.infer_response.id = _id_in(data)
             yield response.SerializeToString()
 
@@ -140,6 +145,12 @@ class InferenceService:
 def metadata_of(context: Any) -> dict[str, str]:
     """The metadata of a call that are text; of a name given twice, the last."""
     return {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+
+
+def _own_failure() -> Corrupt:
+    """What a client is told of an exception that is being handled and is not its own; the log gets the rest."""
+    traceback.print_exc(file=sys.stderr)
+    return Corrupt("The server failed; its log says how.")
 
 
 def _id_in(data: bytes) -> str:
