@@ -16,6 +16,7 @@ from tidewheel.registry.formats.onnx_graph import OnnxPredictor
 from tidewheel.registry.runtimes import CannotConvert
 
 _MODEL, _ANSWER = "model.onnx", "graph.json"
+_PRODUCTS = {"MatMul", "Gemm", "Conv", "LSTM", "GRU", "Attention"}
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,14 +91,10 @@ def _quantize(whole: Path, into: Path) -> None:
         from onnxruntime.quantization import QuantType, quantize_dynamic
     except ImportError as error:
         raise Unavailable(f"Quantisation needs {error.name}.", fix='pip install "tidewheel[runtimes]".') from None
+    if not _PRODUCTS & {node.op_type for node in onnx.load(whole).graph.node}:
+        raise CannotConvert("There is nothing to quantise: the model multiplies no matrices, as trees never do.")
     with quiet():
         try:
             quantize_dynamic(whole, into, weight_type=QuantType.QInt8)
-            nodes = onnx.load(into).graph.node
         except Exception as error:  # onnxruntime's errors share no base but Exception
             raise CannotConvert(f"onnxruntime cannot quantise the graph: {type(error).__name__}: {error}.") from error
-    if not any(node.op_type.endswith("Integer") or node.op_type.startswith("DynamicQuantize") for node in nodes):
-        raise CannotConvert(
-            "There is nothing to quantise: the model multiplies no matrix by weights, as trees never do.",
-            fix="Quantise networks; for trees choose a runtime.",
-        )
