@@ -98,7 +98,10 @@ def _workers(opened: Platform) -> Check:
     if failures:
         told = "; ".join(f"{version}: {why}" for version, why in failures.items())
         return Check("inference", False, told, "Roll the endpoint back, or register the version again.")
-    return Check("inference", True, f"{len(live)} workers live, {status.requests:,.0f} requests answered")
+    told = f"{len(live)} workers live, {status.requests:,.0f} requests answered"
+    if status.scaled:
+        told += f"; {status.wanted_workers} wanted of at most {status.most_workers}: {status.scaled}"
+    return Check("inference", True, told)
 
 
 def _loops(opened: Platform) -> Check:

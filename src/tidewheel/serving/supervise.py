@@ -21,7 +21,7 @@ from pathlib import Path
 from tidewheel.base.errors import Conflict
 from tidewheel.base.parent import as_parent
 from tidewheel.base.settings import Settings
-from tidewheel.serving.scaling import Decision, Limits, Load, decide
+from tidewheel.serving.scaling import UP_LOOKS, Decision, Limits, Load, decide
 from tidewheel.serving.snapshot import ScalingReport, ServingFolder, read_report, write_atomically
 from tidewheel.serving.utilisation import Utilisation
 from tidewheel.serving.watching import forget_workers
@@ -150,7 +150,8 @@ class WorkerGroup:
         load = self._utilisation.measure(now, self.pids)
         decision = Decision(self._count)
         if self.ready():  # what the load wants is known once those that were asked for are there
-            self._loads = [*self._loads, load][-int(self._limits.down_s / _MEASURE_EVERY_S) - 2 :]
+            kept = UP_LOOKS + int(self._limits.down_s / _MEASURE_EVERY_S)
+            self._loads = [*self._loads, load][-kept:]
             decision = decide(self._limits, self._count, self._loads)
         self._utilisation.tell(len(self._processes), decision.workers)
         if not decision.reason:
