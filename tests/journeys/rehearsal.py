@@ -231,7 +231,7 @@ class Rehearsal:
 
     def _take_snapshot(self) -> None:
         """Load what was published, as a worker's watcher would, and report it."""
-        loading = load_snapshot(self._folder, self._inference.table)
+        loading = load_snapshot(self._folder, self._inference.table, self.platform.settings)
         assert not loading.failures, loading.failures
         if loading.table is not None and loading.table.generation != self._inference.table.generation:
             self._inference.take_table(loading.table)

@@ -29,6 +29,8 @@ from tidewheel.serving.worker.model_inputs import rows_of
 from tidewheel.serving.worker.model_thread import ModelThread
 from tidewheel.serving.worker.runtime import INLINE_S, LoadedVersion
 
+_BACK_WITHIN_S = 3.0  # how long batch mates of a call that ended the model's process wait for the next one
+
 
 class Work:
     """A call in its lane, and what becomes of it. `failure` is what went wrong."""
@@ -266,10 +268,18 @@ def compute(version: LoadedVersion, batch: Sequence[Work]) -> int:
     try:
         rows = np.concatenate([work.outcome.rows for work in batch])
         outputs = version.predict(rows)
-    except Exception:  # the model may raise anything, for the sake of one row
-        return sum(_compute_one(version, work) for work in batch)
+    except Exception:  # the model may raise anything, or its process die, for the sake of one row
+        return _compute_each(version, batch)
     _share(batch, outputs)
     return len(rows)
+
+
+def _compute_each(version: LoadedVersion, batch: Sequence[Work]) -> int:
+    rows, deadline = 0, time.monotonic() + _BACK_WITHIN_S
+    for work in batch:
+        version.wait_until_back(deadline)
+        rows += _compute_one(version, work)
+    return rows
 
 
 def _compute_one(version: LoadedVersion, work: Work) -> int:

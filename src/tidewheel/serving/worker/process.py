@@ -91,7 +91,7 @@ class Worker:
         self._server = HttpServer(
             Guard(self._addresses(), settings), _limits(settings), self._meters.count_answer, _TICK_S
         )
-        self._watcher = SnapshotWatcher(self._folder, self._swap, budget_bytes)
+        self._watcher = SnapshotWatcher(self._folder, self._swap, settings)
         self._failures: dict[str, str] = {}
         self._applied = 0  # the last generation that was loaded whole
         self._state = "loading"

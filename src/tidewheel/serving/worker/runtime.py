@@ -17,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidewheel.base.errors import Corrupt, Unavailable
+from tidewheel.base.settings import Settings
 from tidewheel.registry.formats import Predictor
 from tidewheel.registry.load import load_predictor, use_one_thread
 from tidewheel.serving.signature import whole_columns
 from tidewheel.serving.snapshot import ServingFolder, SnapshotVersion
 from tidewheel.serving.worker.feature_plans import Plan, load_plan
+from tidewheel.serving.worker.isolation import IsolatedPredictor, open_isolated
 from tidewheel.serving.worker.warm_up import warm_up_rows
 
 INLINE_S = 0.002
@@ -42,6 +44,7 @@ class LoadedVersion:
         "file_bytes",
         "format",
         "id",
+        "isolated",
         "known_inputs",
         "leaves_loop",
         "memory_bytes",
@@ -66,6 +69,7 @@ class LoadedVersion:
         open_predictor: Callable[[], Predictor],
         samples: list[NDArray[np.float64]],
         file_bytes: int = 0,
+        isolated: bool = False,
     ) -> None:
         self.id = spec.id
         self.format = spec.format
@@ -90,8 +94,10 @@ class LoadedVersion:
         """`time.monotonic()` of the last request to it."""
         self.row_s = 0.0
         """What asking for one row took when it was warmed up, in seconds."""
-        self.leaves_loop = False
-        """Whether it is too slow for the event loop, and asked from a thread."""
+        self.isolated = isolated
+        """Whether the model runs in a process of its own."""
+        self.leaves_loop = isolated
+        """Whether it is too slow for the event loop, or elsewhere, and asked from a thread."""
         self._slow_calls = 0
         self._lock = threading.Lock()
         self._open = open_predictor
@@ -108,6 +114,11 @@ class LoadedVersion:
         if predictor is None:
             raise Unavailable(f"The version {self.id} is not in memory.", fix="Try again.")
         return self._ask(predictor, rows)
+
+    def wait_until_back(self, deadline: float) -> None:
+        """After a failed call: wait for a process of its own to be there again; blocks. Else nothing is waited for."""
+        if isinstance(self.predictor, IsolatedPredictor):
+            self.predictor.wait_until_back(deadline)
 
     def note_time(self, took_s: float, rows: int) -> None:
         """Learn from a call on the event loop: a version that is slow on real rows leaves it, whatever its sample."""
@@ -128,7 +139,8 @@ class LoadedVersion:
             before = _resident_bytes()
             predictor = self._open()
             self._warm_up(predictor)
-            self.memory_bytes = max(self.file_bytes, _resident_bytes() - before)
+            grown = getattr(predictor, "memory_bytes", _resident_bytes() - before)  # an isolated one knows its own
+            self.memory_bytes = max(self.file_bytes, grown)
             self.predictor = predictor
 
     def sleep(self) -> None:
@@ -142,7 +154,7 @@ class LoadedVersion:
             self._ask(predictor, rows)
         if self._samples:
             self.row_s = min(self._timed(predictor, self._samples[-1]) for _ in range(_TIMED_CALLS))
-            self.leaves_loop = self.row_s > INLINE_S
+            self.leaves_loop = self.isolated or self.row_s > INLINE_S
 
     def _timed(self, predictor: Predictor, rows: NDArray[np.float64]) -> float:
         began = perf_counter()
@@ -159,8 +171,8 @@ class LoadedVersion:
         return outputs
 
 
-def load_version(folder: ServingFolder, spec: SnapshotVersion) -> LoadedVersion:
-    """Check, load and warm up a version.
+def load_version(folder: ServingFolder, spec: SnapshotVersion, isolation: Settings | None = None) -> LoadedVersion:
+    """Check, load and warm up a version; with the settings of `isolation`, in a process of its own.
 
     Raises:
         Corrupt: if a file is missing or not the registered one, or the model does not fit its signature.
@@ -176,12 +188,15 @@ def load_version(folder: ServingFolder, spec: SnapshotVersion) -> LoadedVersion:
         )
 
     def open_predictor() -> Predictor:
+        if isolation is not None:
+            return open_isolated(spec.format, place / "files", spec.files, spec.trusted_by, isolation)
         predictor = load_predictor(spec.format, place / "files", spec.files, spec.trusted_by)
         use_one_thread()
         return predictor
 
     samples = warm_up_rows(place / "sample.npy", spec)
-    version = LoadedVersion(spec, plan, open_predictor, samples, _bytes_of(place / "files", spec))
+    file_bytes = _bytes_of(place / "files", spec)
+    version = LoadedVersion(spec, plan, open_predictor, samples, file_bytes, isolation is not None)
     version.wake()
     return version
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tidewheel.base.errors import Corrupt, TidewheelError
+from tidewheel.base.settings import Settings
 from tidewheel.serving.snapshot import ServingFolder, read_snapshot
 from tidewheel.serving.worker.endpoints import EndpointTable, build_table, is_loaded
 from tidewheel.serving.worker.runtime import LoadedVersion, load_version
@@ -37,9 +38,9 @@ class Loading:
 class SnapshotWatcher:
     """Loads each new snapshot and hands it to `loaded`, which is called on the event loop."""
 
-    def __init__(self, folder: ServingFolder, loaded: Callable[[Loading], None], budget_bytes: int = 0) -> None:
+    def __init__(self, folder: ServingFolder, loaded: Callable[[Loading], None], settings: Settings) -> None:
         self._folder = folder
-        self._budget_bytes = budget_bytes
+        self._settings = settings
         self._loaded = loaded
         self._table: EndpointTable | None = None
         self._seen: tuple[int, ...] | None = None
@@ -61,7 +62,7 @@ class SnapshotWatcher:
         if mark is None or (mark == self._seen and not 0 < self._retry_at <= loop.time()):
             return
         self._seen = mark
-        loading = await loop.run_in_executor(None, load_snapshot, self._folder, self._table, self._budget_bytes)
+        loading = await loop.run_in_executor(None, load_snapshot, self._folder, self._table, self._settings)
         self._retry_at = loop.time() + _RETRY_S if loading.failures else 0.0
         if loading.table is not None:
             self._table = loading.table
@@ -76,7 +77,7 @@ class SnapshotWatcher:
         return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def load_snapshot(folder: ServingFolder, present: EndpointTable | None, budget_bytes: int = 0) -> Loading:
+def load_snapshot(folder: ServingFolder, present: EndpointTable | None, settings: Settings) -> Loading:
     """Load what a snapshot names and the `present` table does not hold; without one, take what can be loaded.
 
     A model that does not fit into the memory budget beside those before it leaves memory again once it has been tried.
@@ -90,11 +91,22 @@ def load_snapshot(folder: ServingFolder, present: EndpointTable | None, budget_b
     known = present.versions() if present is not None else {}
     loaded: dict[str, LoadedVersion] = {}
     failures: dict[str, str] = {}
+    budget_bytes = settings.get("serving.memory_budget_mb", int) * 2**20
+    isolated = {
+        version
+        for endpoint in snapshot.endpoints
+        if endpoint.options.isolated
+        for version in (*dict(endpoint.weights), *endpoint.shadows, *endpoint.standby)
+    }
     routed = {version for endpoint in snapshot.endpoints for version, _ in endpoint.weights}
     for spec in sorted(snapshot.versions, key=lambda spec: spec.id not in routed):
         try:
-            loaded[spec.id] = known.get(spec.id) or load_version(folder, spec)
-            if budget_bytes and spec.id not in known and _memory_bytes(loaded) > budget_bytes and len(loaded) > 1:
+            kept = known.get(spec.id)
+            if kept is not None and kept.isolated == (spec.id in isolated):
+                loaded[spec.id] = kept
+                continue
+            loaded[spec.id] = load_version(folder, spec, settings if spec.id in isolated else None)
+            if budget_bytes and _memory_bytes(loaded) > budget_bytes and len(loaded) > 1:
                 loaded[spec.id].sleep()
         except TidewheelError as error:
             failures[spec.id] = str(error)

@@ -7,6 +7,7 @@ holds the predictor any more, so that a version which leaves memory takes its pr
 from __future__ import annotations
 
 import os
+import time
 import weakref
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 from tidewheel.base.settings import Settings
 from tidewheel.serving.worker.isolation.child import Task
 from tidewheel.serving.worker.isolation.keeper import Keeper
+
+_LOOK_S = 0.01
 
 
 class IsolatedPredictor:
@@ -52,6 +55,11 @@ class IsolatedPredictor:
             ModelFailed: if the model raised an exception: its type's name and its message.
         """
         return self._keeper.ask(rows)
+
+    def wait_until_back(self, deadline: float) -> None:
+        """Wait, until `deadline` (`time.monotonic()`) at most, for the child that is started after one has died."""
+        while self._keeper.pid is None and time.monotonic() < deadline:
+            time.sleep(_LOOK_S)
 
     def close(self) -> None:
         """End the child. A call under way is refused."""
