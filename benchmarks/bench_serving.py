@@ -19,7 +19,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import serving_h2load
+from benchmarks import serving_wrk
+from benchmarks.serving_budget import measure, print_budget
 from benchmarks.serving_environments import PEERS
 from benchmarks.serving_figures import Results
 from benchmarks.serving_home import make_home
@@ -45,7 +46,8 @@ def main() -> None:
                 if server.name not in results.troubles:
                     print(f"round {turn + 1} of {given.rounds}: {server.name}", file=sys.stderr, flush=True)
                     measure_once(server, home, plan, results)
-    print_results(results)
+        print_results(results)
+        print_budget(measure(home))
     if given.json:
         given.json.write_text(json.dumps(results.plain(), indent=1))
 
@@ -53,18 +55,18 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     names = [server.name for server in SERVERS if server.name not in _ALWAYS]
-    parser.add_argument("--quick", action="store_true", help="one round of half a second each, 1 and 64 connections")
+    parser.add_argument("--quick", action="store_true", help="one round of a second each, 1 and 64 connections")
     parser.add_argument("--peers", nargs="*", choices=names, metavar="PEER", help=f"of {', '.join(names)}; default all")
     parser.add_argument("--workloads", nargs="+", default=list(ROWS), choices=list(ROWS))
     parser.add_argument("--connections", nargs="+", type=int, default=[1, 16, 64])
     parser.add_argument("--open", nargs="*", type=float, default=[0.5, 0.8], help="shares of the capacity")
-    parser.add_argument("--seconds", type=float, default=2.0, help="how long each load lasts")
+    parser.add_argument("--seconds", type=int, default=2, help="how long each load lasts")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--no-batching", dest="batching", action="store_false", help="leave the network out")
     parser.add_argument("--json", type=Path, help="also write the medians to this file")
     given, _ = parser.parse_known_args()
     if given.quick:
-        given.rounds, given.seconds, given.connections = 1, 0.5, [1, 64]
+        given.rounds, given.seconds, given.connections = 1, 1, [1, 64]
     return given
 
 
@@ -72,7 +74,7 @@ def _settings(given: argparse.Namespace) -> str:
     return (
         f"{os.cpu_count()} cores (server on one, load on the others), Python {platform.python_version()}; 1 worker, 1 "
         f"thread; LightGBM 200 trees x 31 leaves x 30 features, as ONNX everywhere; {given.rounds} round(s) of "
-        f"{given.seconds} s a load; closed loop by {'h2load' if serving_h2load.available() else 'our own client'}; "
+        f"{given.seconds} s a load; closed loop by {'wrk' if serving_wrk.available() else 'our own client'}; "
         f"load average at the start {os.getloadavg()[0]:.1f}\n"
         f"peers: {', '.join((PEERS / 'versions.txt').read_text().split())}"
     )

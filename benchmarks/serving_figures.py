@@ -26,8 +26,8 @@ class Figures:
     @staticmethod
     def of(load: Load, cpu_s: float) -> Figures:
         """Of a load, and the processor time that it cost the server."""
-        p50_us, p99_us = load.percentile_us(50), load.percentile_us(99)
-        return Figures(load.per_second, p50_us, p99_us, cpu_s / len(load.latencies_us) * 1e6, load.client_busy)
+        busy = load.client_cpu_s / load.took_s
+        return Figures(load.requests / load.took_s, load.p50_us, load.p99_us, cpu_s / load.requests * 1e6, busy)
 
 
 def median(rounds: list[Figures]) -> Figures:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks import serving_h2load, serving_load
+from benchmarks import serving_h2load, serving_load, serving_wrk
 from benchmarks.serving_environments import NoEnvironment, model_folder
 from benchmarks.serving_figures import Figures, Results
-from benchmarks.serving_load import Load
+from benchmarks.serving_requests import Request
 from benchmarks.serving_servers import Running, Server, ask, running
 
 ROWS = {"json-1": 1, "json-64": 64, "binary-64": 64, "grpc": 1}
@@ -22,7 +22,8 @@ ROWS = {"json-1": 1, "json-64": 64, "binary-64": 64, "grpc": 1}
 BATCHED = ("tidewheel", "litserve", "mlserver", "bentoml")
 """Servers that can put requests together; the others are asked once, without."""
 _MOST_CONNECTIONS = 64
-_WARM_UP_S = 0.2
+_WARM_UP_S = 1
+_DIFFERENT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Plan:
 
     workloads: Sequence[str]
     connections: Sequence[int]
-    seconds: float
+    seconds: int
     open_shares: Sequence[float]
     batching: bool
 
@@ -58,7 +59,7 @@ def check_answers(now: Running, workload: str, model: str = "trees") -> None:
     """
     count = ROWS[workload]
     right = np.load(model_folder() / f"{model}.npy")[:count]
-    answers = ask(now, workload, now.server.shapes[workload], _rows(workload))
+    answers = ask(now, workload, now.server.shapes[workload], np.load(model_folder() / "rows.npy")[:count])
     if len(answers) != count or not np.allclose(answers, right, rtol=1e-4, atol=1e-4):
         raise RuntimeError(f"it answers {answers[:3]} where {right[:3].tolist()} is right")
 
@@ -67,6 +68,7 @@ def _measure_workload(now: Running, workload: str, plan: Plan, results: Results)
     name = now.server.name
     try:
         check_answers(now, workload)
+        _closed(now, workload, _MOST_CONNECTIONS, _WARM_UP_S)
         for connections in plan.connections:
             figures = _closed(now, workload, connections, plan.seconds)
             results.closed[name, workload, str(connections)].append(figures)
@@ -86,41 +88,32 @@ def _measure_batching(server: Server, home: Path, plan: Plan, results: Results) 
             if server.name == "tidewheel" and most_rows == 1:
                 now = replace(now, model="network-alone")
             check_answers(now, "json-1", "network")
+            _closed(now, "json-1", _MOST_CONNECTIONS, _WARM_UP_S)
             figures = _closed(now, "json-1", _MOST_CONNECTIONS, plan.seconds)
             results.batched[server.name, "network", str(most_rows)].append(figures)
 
 
-def _closed(now: Running, workload: str, connections: int, seconds: float) -> Figures:
-    """As many requests as take about so many seconds, which a short run before tells, and which warms up."""
-    first = _run_closed(now, workload, connections, 4 * connections)
-    second = _run_closed(now, workload, connections, _count(first, _WARM_UP_S, connections))
+def _closed(now: Running, workload: str, connections: int, seconds: int) -> Figures:
+    """What a server can do: whoever has an answer asks again."""
     before_s = now.cpu_s()
-    load = _run_closed(now, workload, connections, _count(second, seconds, connections))
+    requests = _requests(now, workload)
+    if workload == "grpc":
+        load = serving_h2load.closed_loop(now.grpc_port, requests[0], connections, seconds)
+    else:
+        closed_loop = serving_wrk.closed_loop if serving_wrk.available() else serving_load.closed_loop
+        load = closed_loop(now.port, [request.http() for request in requests], connections, seconds)
     return Figures.of(load, now.cpu_s() - before_s)
 
 
-def _count(load: Load, seconds: float, connections: int) -> int:
-    return max(int(load.per_second * seconds), 4 * connections)
-
-
-def _run_closed(now: Running, workload: str, connections: int, requests: int) -> Load:
-    request = now.server.shapes[workload].write(now.model, _rows(workload))
-    grpc = workload == "grpc"
-    if serving_h2load.available():
-        port = now.grpc_port if grpc else now.port
-        return serving_h2load.closed_loop(port, request, connections, requests, grpc)
-    if grpc:
-        raise RuntimeError("h2load is not installed (Debian: nghttp2-client)")
-    return serving_load.closed_loop(now.port, request.http(), connections, requests)
-
-
-def _open(now: Running, workload: str, per_second: float, seconds: float) -> Figures:
-    request = now.server.shapes[workload].write(now.model, _rows(workload))
-    count = max(int(per_second * seconds), 100)
+def _open(now: Running, workload: str, per_second: float, seconds: int) -> Figures:
+    """How long callers wait who come at a fixed rate, whatever the server does."""
+    payloads = [request.http() for request in _requests(now, workload)]
     before_s = now.cpu_s()
-    load = serving_load.open_loop(now.port, request.http(), _MOST_CONNECTIONS, count, per_second)
+    load = serving_load.open_loop(now.port, payloads, _MOST_CONNECTIONS, seconds, per_second)
     return Figures.of(load, now.cpu_s() - before_s)
 
 
-def _rows(workload: str) -> np.ndarray:
-    return np.load(model_folder() / "rows.npy")[: ROWS[workload]]
+def _requests(now: Running, workload: str) -> list[Request]:
+    """Different rows in each."""
+    rows, count = np.load(model_folder() / "rows.npy"), ROWS[workload]
+    return [now.server.shapes[workload].write(now.model, rows[at : at + count]) for at in range(_DIFFERENT)]
