@@ -1,13 +1,31 @@
 """The port that a group of workers answers gRPC on is its own before a worker is started, and told to whoever asks."""
 
+import os
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
+import grpc
 import pytest
 
+import tidewheel
 from tidewheel.base.errors import Conflict
 from tidewheel.base.settings import Settings
 from tidewheel.serving import WorkerGroup
 from tidewheel.supervisor import Supervisor
+
+SCRIPT = """
+import asyncio, sys
+from pathlib import Path
+from tidewheel.base.settings import Settings
+from tidewheel.serving.worker.grpc.server import open_grpc
+from tidewheel.supervisor import Supervisor
+assert asyncio.run(open_grpc("127.0.0.1", Settings(), None, None, lambda: True)) is None
+supervisor = Supervisor(Path(sys.argv[1]), None, Settings({"server.port": 0, "serving.port": 0}))
+print(*supervisor.moved_ports)
+supervisor.stop()
+"""
 
 
 @pytest.fixture
@@ -61,3 +79,16 @@ def test_a_supervisor_tells_of_a_taken_grpc_port_and_uses_another(tmp_path, take
     assert sentence.startswith(f"Port {taken} is taken; gRPC uses ")
     assert supervisor.addresses.inference.endswith(f":{ports['serving.port']}")
     supervisor.stop()
+
+
+def test_without_grpcio_a_worker_serves_http_alone_and_says_so(tmp_path):
+    libraries = tmp_path / "libraries"
+    libraries.mkdir()
+    for path in Path(grpc.__file__).parents[1].iterdir():
+        if not path.name.startswith("grpc"):
+            (libraries / path.name).symlink_to(path)
+    environment = {**os.environ, "PYTHONPATH": f"{Path(tidewheel.__file__).parents[1]}:{libraries}"}
+    command = [sys.executable, "-S", "-c", SCRIPT, str(tmp_path / "home")]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    sentence = "gRPC is not served: grpcio is missing. Install tidewheel[grpc].\n"
+    assert (said.stdout, said.stderr) == (sentence, sentence)
