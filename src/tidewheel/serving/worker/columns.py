@@ -29,15 +29,8 @@ class Column:
 
     def numbers(self) -> NDArray[np.float64]:
         """The values as float64, (rows,)."""
-        for row, value in enumerate(self.values):
-            if isinstance(value, str):
-                raise _unfit(self.name, row, value, "a number")
-        try:
-            found = np.array(self.values, dtype=np.float64)  # None becomes NaN
-        except OverflowError:
-            raise InvalidInput(f"The column {self.name!r} holds a number beyond float64.") from None
-        check_shape(self.name, [len(found)], len(found))
-        return found
+        check_shape(self.name, [len(self.values)], len(self.values))
+        return _numbers(self.name, self.values)
 
     def texts(self) -> list[str]:
         """The values as strings; whole numbers are taken as their digits, as keys often are numbers."""
@@ -102,14 +95,9 @@ class Block:
         for place, row in enumerate(self.rows):
             if len(row) != width:
                 raise InvalidInput(f"Row {place} has {len(row)} values, and row 0 has {width}.")
-        flat = Column("features", [value for row in self.rows for value in row])
-        check_shape("features", [len(self.rows), width], len(flat.values))
-        try:
-            return np.array(flat.values, dtype=np.float64).reshape(len(self.rows), width)
-        except (ValueError, TypeError, OverflowError) as error:
-            raise InvalidInput(
-                f"The rows hold what is no number: {error}.", fix="Name the columns if some hold text."
-            ) from None
+        shape = [len(self.rows), width]
+        check_shape("features", shape, len(self.rows) * width)
+        return _numbers("features", [value for row in self.rows for value in row], width).reshape(shape)
 
     def texts(self) -> list[str]:
         raise InvalidInput("Rows without column names hold no text.", fix="Name the columns.")
@@ -121,6 +109,17 @@ def columns_of_records(records: Sequence[dict[str, Cell]]) -> list[Column]:
     return [Column(name, [record.get(name) for record in records]) for name in names]
 
 
+def _numbers(name: str, values: Sequence[Cell], width: int = 1) -> NDArray[np.float64]:
+    """Values as float64, `width` of them a row."""
+    for place, value in enumerate(values):
+        if isinstance(value, str):
+            raise _unfit(name, place // width, value, "a number")
+    try:
+        return np.array(values, dtype=np.float64)  # None becomes NaN
+    except OverflowError:
+        raise InvalidInput(f"The input {name!r} holds a number beyond float64.") from None
+
+
 def _unfit(name: str, row: int, value: Cell, wanted: str) -> InvalidInput:
     given = "null" if value is None else f"{value!r:.100}"
-    return InvalidInput(f"The column {name!r} gives {given} in row {row}, where {wanted} is wanted.")
+    return InvalidInput(f"The input {name!r} gives {given} in row {row}, where {wanted} is wanted.")
