@@ -91,12 +91,12 @@ def running(server: Server, home: Path, model: str = "trees", max_batch_rows: in
     Raises:
         RuntimeError: if it does not start; with the end of its log.
     """
-    port, grpc_port = free_port(), free_port()
+    port, grpc_port, metrics_port = free_port(), free_port(), free_port()
     command, settings = _command(server, home, port), dict(server.settings)
     settings |= {"BENCH_MODEL": str(model_folder() / f"{model}.onnx"), "BENCH_PORT": str(port)}
-    settings |= {"BENCH_GRPC_PORT": str(grpc_port), "BENCH_MAX_BATCH_ROWS": str(max_batch_rows)}
-    settings |= {"TIDEWHEEL_SERVING_GRPC_PORT": str(grpc_port)}
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TIDEWHEEL_", "RAY_", "PYTHON"))}
+    settings |= {"BENCH_GRPC_PORT": str(grpc_port), "BENCH_METRICS_PORT": str(metrics_port)}
+    settings |= {"BENCH_MAX_BATCH_ROWS": str(max_batch_rows), "TIDEWHEEL_SERVING_GRPC_PORT": str(grpc_port)}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TIDEWHEEL_", "RAY_"))}
     with tempfile.TemporaryDirectory(prefix=f"bench-{server.name}-") as folder:
         log = Path(folder) / "server.log"
         with log.open("ab") as output:
@@ -165,8 +165,9 @@ def _wait_for_an_answer(started: Running, log: Path) -> None:
         except (RuntimeError, OSError, http.client.HTTPException) as error:
             trouble = str(error)
             time.sleep(0.05)
-    said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    raise RuntimeError(f"it did not start ({trouble}): {said[-1][:300] if said else 'it said nothing'}")
+    said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()] or ["it said nothing"]
+    worst = [line for line in said if "Error" in line] or said
+    raise RuntimeError(f"it did not start ({trouble}): {worst[-1][:300]}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -10,7 +10,7 @@ from mlserver import MLModel, MLServer, ModelSettings, Settings
 from mlserver.codecs import NumpyCodec
 from mlserver.settings import ModelParameters
 from mlserver.types import InferenceRequest, InferenceResponse
-from onnx_model import grpc_port, max_batch_rows, open_model, port
+from onnx_model import grpc_port, max_batch_rows, metrics_port, open_model, port
 
 _NAMES = ("trees", "network")
 
@@ -37,7 +37,7 @@ async def main() -> None:
         host="127.0.0.1",
         http_port=port(),
         grpc_port=grpc_port(),
-        metrics_port=port() + 1,
+        metrics_port=metrics_port(),
         parallel_workers=0,
         logging_settings=None,
     )

@@ -34,6 +34,11 @@ def grpc_port() -> int:
     return int(os.environ["BENCH_GRPC_PORT"])
 
 
+def metrics_port() -> int:
+    """Where to listen for Prometheus, if that is apart."""
+    return int(os.environ["BENCH_METRICS_PORT"])
+
+
 def max_batch_rows() -> int:
     """How many requests may be put together; 1 = none."""
     return int(os.environ.get("BENCH_MAX_BATCH_ROWS", "1"))
