@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tidewheel.base.errors import InvalidInput
 from tidewheel.cli.command import Opened, assignments, command
-from tidewheel.cli.output import line, table
+from tidewheel.cli.output import console_of, line, table
 from tidewheel.cli.registry import find
 
 if TYPE_CHECKING:
     from tidewheel.app import Platform
+    from tidewheel.serving import BatchResult
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.add_typer(endpoints, name="endpoints")
     command(app, "deploy")(deploy)
-    command(
-        app, "batch", show=line("{rows:,} rows of {source} scored by {version_id} into {target}."), local_only=True
-    )(batch)
+    command(app, "batch", show=_batch_told, local_only=True)(batch)
     command(app, "rollback", show=line("{endpoint}: {champion_version} answers again ({state})."))(rollback)
 
 
@@ -127,12 +125,49 @@ def rollback(opened: Opened, endpoint: str, reason: str = "Rolled back by hand."
 def batch(
     opened: Platform,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="As in surge@champion, surge/3, or a version id.")],
-    source: Annotated[Path, typer.Argument(metavar="IN", exists=True, dir_okay=False, help="A Parquet file.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="The Parquet file to write.")],
+    source: Annotated[
+        str,
+        typer.Argument(metavar="IN", help="Parquet (file, folder, pattern), CSV, Delta; a path or s3://BUCKET/KEY."),
+    ],
+    target: Annotated[
+        str, typer.Argument(metavar="OUT", help="Ends in .parquet, .csv or .csv.gz; without an ending, a Delta table.")
+    ],
+    columns: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Columns to keep beside the outputs; all if not given.")
+    ] = None,
+    time: Annotated[str | None, typer.Option(metavar="COLUMN", help="As of when features are looked up.")] = None,
+    rejects: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Where bad rows go; else OUT's name with .rejected.parquet.")
+    ] = None,
+    max_rejects: Annotated[int, typer.Option(help="With more bad rows than this, it fails.")] = 1_000,
+    rows_per_part: Annotated[int, typer.Option(help="Rows scored and kept as one.")] = 65_536,
+    workers: Annotated[int, typer.Option(help="Processes that score; 0 = one for each core.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT if it exists.")] = False,
 ) -> object:
-    """Score a Parquet file that gives every feature by name; each output becomes a column."""
-    from tidewheel.serving import score_file
+    """Score a file of any size; each output becomes a column. Run it again to go on after a crash."""
+    from tidewheel.cli.batch_bar import batch_bar
+    from tidewheel.serving import BatchOptions
 
+    options = BatchOptions(
+        columns=None if columns is None else tuple(name for name in columns.split(",") if name),
+        time=time,
+        rejects=rejects,
+        max_rejects=max_rejects,
+        rows_per_part=rows_per_part,
+        workers=workers,
+        overwrite=overwrite,
+    )
     version = find(opened, model)
-    rows = score_file(opened.serving.open_version(version.id), source, target)
-    return {"version_id": version.id, "source": str(source), "target": str(target), "rows": rows}
+    with batch_bar() as report:
+        return opened.serving.batch(version.id, source, target, options, report)
+
+
+def _batch_told(result: BatchResult) -> None:
+    told = f"{result.rows:,} rows of {result.source} scored by {result.version_id} into {result.target}"
+    pace = f"{result.seconds:.1f} s, {result.rows_per_second_per_core:,.0f} rows per second per core"
+    console = console_of()
+    console.print(f"{told} ({pace}).", markup=False)
+    if result.resumed_rows:
+        console.print(f"{result.resumed_rows:,} had been scored by an earlier run.", markup=False)
+    if result.rejected:
+        console.print(f"{result.rejected:,} bad rows lie in {result.rejects}.", markup=False, style="yellow")

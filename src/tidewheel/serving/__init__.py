@@ -15,11 +15,13 @@ from tidewheel.serving.options import EndpointOptions
 from tidewheel.serving.records import Endpoint, Route, RoutingUnit, ServingStatus, WorkerStatus
 
 if TYPE_CHECKING:
-    from tidewheel.serving.batch import score, score_file
+    from tidewheel.serving.batch import BatchOptions, BatchResult, score, score_file
     from tidewheel.serving.service import Serving
     from tidewheel.serving.supervise import WorkerGroup
 
 __all__ = [
+    "BatchOptions",
+    "BatchResult",
     "Endpoint",
     "EndpointOptions",
     "Route",
@@ -31,7 +33,14 @@ __all__ = [
     "score",
     "score_file",
 ]
-_LAZY = {"Serving": "service", "WorkerGroup": "supervise", "score": "batch", "score_file": "batch"}
+_LAZY = {
+    "BatchOptions": "batch",
+    "BatchResult": "batch",
+    "Serving": "service",
+    "WorkerGroup": "supervise",
+    "score": "batch",
+    "score_file": "batch",
+}
 
 
 def __getattr__(name: str) -> Any:

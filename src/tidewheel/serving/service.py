@@ -28,6 +28,7 @@ from tidewheel.base.units import from_us
 from tidewheel.registry import Registry
 from tidewheel.serving import store
 from tidewheel.serving.assignment import order_weights
+from tidewheel.serving.batch import BatchOptions, BatchProgress, BatchResult, VersionOpening, score_file
 from tidewheel.serving.labelling import LabelInput, to_label
 from tidewheel.serving.options import EndpointOptions
 from tidewheel.serving.publish import Plans, Publisher
@@ -62,6 +63,7 @@ class Serving:
         self._publisher = Publisher(metadata, registry, features, blobs, self._folder)
         self._log_folder = predictions.folder
         self._segment_bytes = settings.get("storage.segment_bytes", int)
+        self._online_url = settings.get("storage.online_url", str)
         self._label_writer: PredictionWriter | None = None
         self._label_lock = threading.Lock()
 
@@ -221,8 +223,29 @@ class Serving:
         return {"accepted": len(records)}
 
     def open_version(self, version_id: str) -> LoadedVersion:
-        """A version loaded in this process, as a worker would load it: for `score` and `score_file`."""
+        """A version loaded in this process, as a worker would load it: for `score`."""
         return load_version(self._folder, self._publisher.prepare(self._registry.version(version_id)))
+
+    def opening(self, version_id: str) -> VersionOpening:
+        """What another process needs to load a version, once it has passed its trial: for `score_file`."""
+        spec = self._publisher.prepare(self._registry.version(version_id))
+        return VersionOpening(self._folder.root.parent, spec, self._online_url)
+
+    def batch(
+        self,
+        version_id: str,
+        source: str,
+        target: str,
+        options: BatchOptions | None = None,
+        report: Callable[[BatchProgress], None] | None = None,
+    ) -> BatchResult:
+        """Score a file, a folder or a table into another; interrupted, it goes on when it is called again.
+
+        Raises:
+            NotFound, InvalidInput, Taken, Conflict, Unavailable: as `score_file`.
+        """
+        opening = self.opening(version_id)
+        return score_file(opening, source, target, options, at_us=self._clock.now_us(), report=report)
 
     @door("GET", "/serving/status")
     def status(self) -> ServingStatus:
