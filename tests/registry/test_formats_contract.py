@@ -61,6 +61,21 @@ def graph():
     return product_graph(np.array([[1.0], [0.5], [2.0]]))
 
 
+def combined():
+    from tidewheel.registry import Graph, nodes
+
+    return Graph(
+        inputs=["a", "b", "c"],
+        nodes={
+            "whole": nodes.Impute(["a", "b", "c"], values=[0, 0, 0]),
+            "trees": nodes.Model(booster(), of="whole"),
+            "line": nodes.Sigmoid("a"),
+            "both": nodes.Mean(["trees", "line"], weights=[3, 1]),
+        },
+        output="both",
+    )
+
+
 EXAMPLES = {
     "lightgbm": booster,
     "xgboost": xgboost_booster,
@@ -69,9 +84,13 @@ EXAMPLES = {
     "torchscript": scripted,
     "torch_export": exported,
     "onnx": graph,
+    "graph": combined,
     "python": Slope,
 }
-ELSEWHERE = {"mlflow"}  # MLflow itself saves it: test_mlflow_folder.py
+ELSEWHERE = {
+    "mlflow",  # MLflow itself saves it: test_mlflow_folder.py
+    "code_graph",  # saves what turns out not to fit `graph`: test_graphs.py
+}
 
 
 def test_every_format_has_an_example():

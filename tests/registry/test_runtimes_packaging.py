@@ -29,6 +29,20 @@ class Rows:
         return pa.table({**{name: ROWS[:, place] for place, name in enumerate(NAMES)}, "accepted": LABELS})
 
 
+@pytest.fixture
+def house(tmp_path):
+    opened = open_house(tmp_path)
+    token = ambient.enter([opened.registry])
+    yield opened
+    ambient.leave(token)
+    opened.close()
+
+
+@pytest.fixture
+def registry(house):
+    return house.registry
+
+
 def log(model: object, **more: object):
     return log_model(model, "surge", inputs=NAMES, outputs=["p"], rows=Rows(), metrics={"auc": 0.8}, **more)
 
@@ -111,15 +125,6 @@ def test_the_command_line_and_http_optimize_too_and_a_gate_ends_with_3(tmp_path)
     no = tidewheel("models", "optimize", "surge/1", "--home", home, "--quantize", "int8", "--at-most", 0)
     assert (no.exit_code, "onnx_int8 may not run this model" in no.err) == (3, True)
     assert tidewheel("models", "optimize", "surge/1", "--home", home, "--rows", home / "nothing.csv").exit_code == 2
-
-
-@pytest.fixture
-def house(tmp_path):
-    opened = open_house(tmp_path)
-    token = ambient.enter([opened.registry])
-    yield opened
-    ambient.leave(token)
-    opened.close()
 
 
 def test_a_worker_answers_by_the_chosen_runtime(house: House):
