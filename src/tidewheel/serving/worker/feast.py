@@ -11,10 +11,11 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from tidewheel.base.clock import Clock
 from tidewheel.base.errors import InvalidInput, NotFound, TidewheelError, TooLarge
@@ -25,6 +26,10 @@ from tidewheel.serving.worker.http_protocol import Exchange
 from tidewheel.storage.contracts import KeyValue
 
 _MAX_ROWS = 10_000
+_PRESENT: Literal["PRESENT"] = "PRESENT"
+_NOT_FOUND: Literal["NOT_FOUND"] = "NOT_FOUND"
+_NEVER = "1970-01-01T00:00:00Z"
+"""The instant that Feast gives for keys, and for what was not found."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -61,10 +66,10 @@ class OnlineNames(msgspec.Struct, frozen=True):
 
 
 class OnlineColumn(msgspec.Struct, frozen=True):
-    """One entity key or feature: its value a row, whether it was found, and as of when."""
+    """One entity key or feature: its value a row, whether it was found, and as of when it was computed."""
 
     values: list[Any]
-    statuses: list[str]
+    statuses: list[Literal["PRESENT", "NOT_FOUND"]]
     event_timestamps: list[str]
 
 
@@ -88,9 +93,10 @@ class FeatureServer:
         """`POST /push`: count events into a view; answered when they are counted."""
         try:
             body = _decoded(exchange, PushBody)
-            if body.to not in ("online", "online_and_offline"):
+            if body.to != "online":  # saying yes to the rest would be to lose it
                 raise InvalidInput(
-                    f"A worker pushes to the online store, not to {body.to!r}.", fix="Append to the dataset instead."
+                    f"A worker pushes to the online store alone, not to {body.to!r:.100}.",
+                    fix="Append the rows to the dataset, and push them here with to = online.",
                 )
             views = {view.hash: view for view in self._views() if view.name == body.push_source_name}
             if not views:
@@ -126,21 +132,20 @@ class FeatureServer:
         request = {name: _request_values(name, kind, given[name]) for name, kind in plan.request.items()}
         at_us = self._clock.now_us()
         matrix = plan.online(self._online, entities, request, at_us)
-        instants = [from_us(at_us).isoformat().replace("+00:00", "Z")] * count
-        results = [OnlineColumn(body.entities[name], ["PRESENT"] * count, instants) for name in body.entities]
-        for _, feature in wanted:
-            column = matrix[:, plan.names.index(feature)]
-            statuses = ["NOT_FOUND" if missing else "PRESENT" for missing in np.isnan(column).tolist()]
-            results.append(OnlineColumn(column.tolist(), statuses, instants))
-        names = [f"{view}__{feature}" if body.full_feature_names else feature for view, feature in wanted]
-        return OnlineFeatures(OnlineNames([*body.entities, *names]), results)
+        keys = [name for name in body.entities if name not in plan.request]
+        results = [OnlineColumn(body.entities[name], [_PRESENT] * count, [_NEVER] * count) for name in keys]
+        instant = from_us(at_us).isoformat().replace("+00:00", "Z")
+        results += [_column(matrix[:, plan.names.index(feature)], instant) for _, feature in wanted]
+        names = [f"{source}__{feature}" if body.full_feature_names else feature for source, feature in wanted]
+        return OnlineFeatures(OnlineNames([*keys, *names]), results)
 
     def _plan_of(self, body: OnlineBody) -> tuple[Plan, list[tuple[str, str]]]:
-        """The plan to ask, and (view, feature) of each feature wanted."""
+        """The plan to ask, and (view, feature) of each feature wanted; the view may be an on-demand one."""
         if body.feature_service is not None:
             for plan in self._plans():
                 if plan.name == body.feature_service:
-                    return plan, [(plan.name, feature) for feature in plan.names]
+                    sources = _sources(plan)
+                    return plan, [(sources[feature], feature) for feature in plan.names]
             raise NotFound(f"No served model uses the feature set {body.feature_service!r}.")
         wanted = [_reference(text) for text in body.features or ()]
         if not wanted:
@@ -148,8 +153,8 @@ class FeatureServer:
                 "No features are asked for.", fix='Give "feature_service" or "features": ["view:feature"].'
             )
         for plan in self._plans():
-            sources = {plan.name, *(view.name for view in plan.views)}
-            if all(view in sources and feature in plan.names for view, feature in wanted):
+            sources = _sources(plan)
+            if all(view in (plan.name, sources.get(feature)) and feature in sources for view, feature in wanted):
                 return plan, wanted
         raise NotFound(f"No served model's features hold all of {', '.join(body.features or ())}.")
 
@@ -159,6 +164,18 @@ class FeatureServer:
 
     def _views(self) -> Iterable[Any]:
         return (view for plan in self._plans() for view in plan.views)
+
+
+def _sources(plan: Plan) -> dict[str, str]:
+    """The name of the view, stored or on demand, that each feature of a plan is from."""
+    owners = {name: source.name for source in (*plan.on_demands, *plan.views) for name in source.names}
+    return {name: owners.get(name, plan.name) for name in plan.names}
+
+
+def _column(values: NDArray[np.float64], instant: str) -> OnlineColumn:
+    missing = np.isnan(values).tolist()
+    statuses = [_NOT_FOUND if each else _PRESENT for each in missing]
+    return OnlineColumn(values.tolist(), statuses, [_NEVER if each else instant for each in missing])
 
 
 def _push(online: KeyValue, views: list[Any], rows: list[dict[str, Any]], now_us: int) -> bytes:
