@@ -100,7 +100,16 @@ def doors_page() -> str:
             rows.append(f"| `{door.method} {door.path}` | {door.role} | {told} |\n")
         if rows:
             parts.append(f"\n## {name}\n\n| door | least role | what it does |\n| --- | --- | --- |\n" + "".join(rows))
-    return "".join(parts)
+    return "".join([*parts, _workers_part()])
+
+
+def _workers_part() -> str:
+    """Every address of an inference worker."""
+    from tidewheel.serving.worker.openapi import OPERATIONS
+
+    rows = "".join(f"| `{each.method} {each.path}` | {each.summary} |\n" for each in OPERATIONS)
+    head = "\n## Inference workers\n\nOn their own port, with an OpenAPI document of their own at `/openapi.json`.\n\n"
+    return head + "| address | what it does |\n| --- | --- |\n" + rows
 
 
 def commands_page() -> str:
