@@ -17,6 +17,7 @@ _HOMES = {
     "FeatureSet": "tidewheel.features",
     "FeatureView": "tidewheel.features",
     "Goal": "tidewheel.rollout",
+    "Graph": "tidewheel.registry",
     "Label": "tidewheel.loop",
     "Loop": "tidewheel.loop",
     "PredictionDrift": "tidewheel.monitoring",
@@ -49,6 +50,7 @@ _HOMES = {
     "mean": "tidewheel.features",
     "min": "tidewheel.features",
     "no_slice_worse_than": "tidewheel.loop",
+    "nodes": "tidewheel.registry",
     "on_alert": "tidewheel.loop",
     "on_demand": "tidewheel.features",
     "open": "tidewheel.app:open_platform",
@@ -118,7 +120,13 @@ if TYPE_CHECKING:
         pipeline as pipeline,
         step as step,
     )
-    from tidewheel.registry import Quantize as Quantize, Tolerance as Tolerance, log_model as log_model
+    from tidewheel.registry import (
+        Graph as Graph,
+        Quantize as Quantize,
+        Tolerance as Tolerance,
+        log_model as log_model,
+        nodes as nodes,
+    )
     from tidewheel.rollout import (
         AB as AB,
         Canary as Canary,

@@ -12,8 +12,8 @@ other programs what happened; and `log_model` for code that trains. Owns `regist
 `registry.alias.removed`, `registry.webhook.created`, `registry.webhook.updated`, `registry.webhook.deleted`,
 `registry.webhook.gave_up`. Reads its own events, for webhooks.
 
-`Registry`, `Webhooks` and `log_model` are imported when first named: inference workers load models from here and need
-no database library.
+`Registry`, `Webhooks`, `log_model`, `Graph` and `nodes` are imported when first named: inference workers load models
+from here and need no database library.
 """
 
 from importlib import import_module
@@ -25,6 +25,7 @@ from tidewheel.registry.runtimes.records import Quantize, RuntimeChoice, Toleran
 from tidewheel.registry.webhook_records import Webhook, WebhookPage, WebhookTest
 
 if TYPE_CHECKING:
+    from tidewheel.registry.graphs import Graph, nodes
     from tidewheel.registry.logged_model import log_model
     from tidewheel.registry.service import Registry
     from tidewheel.registry.webhooks import Webhooks
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Gate",
     "GateCase",
+    "Graph",
     "Model",
     "ModelPage",
     "ModelVersion",
@@ -48,11 +50,14 @@ __all__ = [
     "WebhookTest",
     "Webhooks",
     "log_model",
+    "nodes",
 ]
 _LATER = {
+    "Graph": "tidewheel.registry.graphs",
     "Registry": "tidewheel.registry.service",
     "Webhooks": "tidewheel.registry.webhooks",
     "log_model": "tidewheel.registry.logged_model",
+    "nodes": "tidewheel.registry.graphs",
 }
 
 

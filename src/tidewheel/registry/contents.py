@@ -10,8 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tidewheel.base.doors import door
 from tidewheel.base.errors import Corrupt, NotFound
+from tidewheel.registry.explain import DEFAULT_EVALUATIONS, Explainer
 from tidewheel.registry.formats import Predictor
 from tidewheel.registry.isolated import Answers, Kept, ask
 from tidewheel.registry.load import check_trust, load_predictor
@@ -19,7 +22,6 @@ from tidewheel.registry.lookup import RegistryStores, require_version
 from tidewheel.registry.records import ModelVersion, Verification
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
 
@@ -106,6 +108,28 @@ class Contents(RegistryStores):
         with tempfile.TemporaryDirectory() as scratch:
             version = self.fetch(version_id, Path(scratch))
             return load_predictor(version.format, Path(scratch), version.files, version.trusted_by)
+
+    def explainer(self, version_id: str, *, evaluations: int = DEFAULT_EVALUATIONS) -> Explainer:
+        """What tells why a version answered as it did, in this process: see `load` for the risk.
+
+        Its background are the rows of the version's reference, else of its sample.
+
+        Raises:
+            InvalidInput: if it has neither, and its kind of model needs one.
+        """
+        from tidewheel.registry.explain.loading import background_rows, load_explainer
+
+        with tempfile.TemporaryDirectory() as scratch:
+            version = self.fetch(version_id, Path(scratch))
+            names, table = version.signature.input_names, self._background(version)
+            rows = background_rows(table, names) if table is not None else np.empty((0, len(names)))
+            kept = (version.format, Path(scratch), version.files, version.trusted_by)
+            return load_explainer(*kept, rows, evaluations=evaluations)
+
+    def _background(self, version: ModelVersion) -> pa.Table | None:
+        if version.reference_digest:
+            return self.reference(version.id)
+        return self.sample(version.id) if version.sample_digest else None
 
     def reference(self, version_id: str) -> pa.Table:
         """The rows that monitors compare the world with; see `reference.py` for its columns."""

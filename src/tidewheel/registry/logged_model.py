@@ -16,7 +16,8 @@ import numpy as np
 
 from tidewheel.base import ambient
 from tidewheel.base.errors import InvalidInput
-from tidewheel.registry.formats import DoesNotFit, Format, Predictor, open_format, saving_format
+from tidewheel.registry.formats import Predictor, save_model
+from tidewheel.registry.graphs import Graph
 from tidewheel.registry.mlmodel_writing import write_mlmodel
 from tidewheel.registry.packaging_facts import environment, measure
 from tidewheel.registry.records import ModelVersion, Signature
@@ -82,12 +83,13 @@ def log_model(
 
     Args:
         model: A LightGBM or XGBoost booster, a scikit-learn estimator, an ONNX model, a PyTorch module, or any object
-            with `predict` (then `trust=True` is needed).
+            with `predict`, function of rows or class with `predict` (then `trust=True` is needed); or a `Graph` of
+            several.
         name: The model's name, as in ``models:/surge@champion``.
         features: The feature set that it was trained on; its hash is pinned in the version.
         outputs: A name for each output, as in ``["p_accept"]``.
         rows: The training rows; their commits become lineage and a sample of them the reference for drift.
-        inputs: The names of the inputs where there is no feature set.
+        inputs: The names of the inputs where there is no feature set; a graph knows its own.
         metrics: Figures to show beside the version.
         trust: Your word that a model which runs code on load may be loaded; your name is kept with it.
         sample: An input to keep beside the version, at most 100 rows of it; else the first of `rows`.
@@ -101,13 +103,10 @@ def log_model(
         NotAllowed: if only a format that runs code keeps it, and `trust` was not given.
         GateSaidNo: if the runtime named does not answer as the model does, or quantisation makes it too much worse.
     """
-    input_names = list(features.names if features is not None else inputs or ())
-    if not input_names:
-        raise InvalidInput("log_model needs to know the model's inputs.", fix="Pass features=… or inputs=[…].")
-    _check_order(model, input_names)
+    input_names = _input_names(model, features.names if features is not None else inputs or ())
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        found = _save(model, folder, trust)
+        found = save_model(model, folder, trust=trust)
         tried = _Sample.of(rows, features, input_names)
         predictor, measured = measure(lambda: found.load(folder), tried.matrix)
         answers = _checked_answers(predictor, tried)
@@ -137,20 +136,6 @@ def log_model(
         )
 
 
-def _save(model: Any, folder: Path, trust: bool) -> Format:
-    """Keep the model in the safest format that holds it; only with trust in one that executes code."""
-    found = saving_format(model)
-    try:
-        found.save(model, folder)
-    except DoesNotFit:
-        python = open_format("python")
-        if not trust or not python.takes(model):
-            raise
-        python.save(model, folder)
-        return python
-    return found
-
-
 def _choose_runtime(
     format_name: str,
     folder: Path,
@@ -169,6 +154,20 @@ def _choose_runtime(
         labels=tried.labels(quantize.label) if quantize and quantize.label else None,
     )
     choose_runtime(format_name, folder, tried.matrix if tried.table is not None else tried.matrix[:0], asked)
+
+
+def _input_names(model: Any, given: Sequence[str]) -> list[str]:
+    """The names of the model's inputs, in order: those given, which a graph must agree with, or a graph's own."""
+    names = list(given or (model.inputs if isinstance(model, Graph) else ()))
+    if not names:
+        raise InvalidInput("log_model needs to know the model's inputs.", fix="Pass features=… or inputs=[…].")
+    if isinstance(model, Graph) and names != list(model.inputs):
+        raise InvalidInput(
+            f"The graph takes {list(model.inputs)[:10]}, and its inputs are given as {names[:10]}.",
+            fix="Write the graph over the features, in their order.",
+        )
+    _check_order(model, names)
+    return names
 
 
 def _check_order(model: Any, names: list[str]) -> None:

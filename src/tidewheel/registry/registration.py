@@ -16,7 +16,8 @@ from tidewheel.base.errors import InvalidInput, NotAllowed, Taken
 from tidewheel.base.ids import new_id
 from tidewheel.base.units import from_us, to_us
 from tidewheel.registry import store
-from tidewheel.registry.formats import open_format
+from tidewheel.registry.formats import GRAPHS, open_format
+from tidewheel.registry.graphs.packaging import member_versions
 from tidewheel.registry.lookup import RegistryStores, require_model
 from tidewheel.registry.names import check_description, check_model_name, check_tags
 from tidewheel.registry.records import Model, ModelVersion, Signature
@@ -110,7 +111,8 @@ class Registration(RegistryStores):
                 measured={key: float(value) for key, value in (measured or {}).items()},
                 source=source,
                 model_id=model_id,
-            )
+            ),
+            inputs=[f"version:{each}" for each in member_versions(folder)] if format in GRAPHS else (),
         )
 
     @door("POST", "/registry/models/{name}/versions")

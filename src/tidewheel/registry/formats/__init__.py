@@ -65,12 +65,15 @@ FORMATS: dict[str, str] = {
     "onnx": "tidewheel.registry.formats.onnx_graph:OnnxGraph",
     "skops": "tidewheel.registry.formats.skops_estimator:SkopsEstimator",
     "safetensors": "tidewheel.registry.formats.safetensors_layers:SafetensorsLayers",
+    "graph": "tidewheel.registry.formats.graph_folder:GraphFolder",
     "torchscript": "tidewheel.registry.formats.torch_script:TorchScript",
     "torch_export": "tidewheel.registry.formats.torch_export:TorchExport",
+    "code_graph": "tidewheel.registry.formats.graph_folder:CodeGraphFolder",
     "python": "tidewheel.registry.formats.python_object:PythonObject",
     "mlflow": "tidewheel.registry.formats.mlflow_folder:MlflowFolder",
 }
-CODE_FREE = ("lightgbm", "xgboost", "onnx", "skops", "safetensors")
+CODE_FREE = ("lightgbm", "xgboost", "onnx", "skops", "safetensors", "graph")
+GRAPHS = ("graph", "code_graph")
 
 
 def open_format(name: str) -> Format:
@@ -100,8 +103,27 @@ def saving_format(model: Any) -> Format:
     raise InvalidInput(
         f"No format takes a model of type {type(model).__module__}.{type(model).__qualname__}.",
         fix="Give a LightGBM or XGBoost booster, a scikit-learn estimator, an ONNX model, a PyTorch module, or any "
-        "object with a predict(X) method.",
+        "object with a predict(X) method, or a function of X.",
     )
+
+
+def save_model(model: Any, folder: Path, *, trust: bool) -> Format:
+    """Keep a model in the safest format that holds it; one that turns out not to fit goes to one that executes code.
+
+    Raises:
+        DoesNotFit: if it does not fit and `trust` was not given.
+        InvalidInput: if no format takes it.
+    """
+    found = saving_format(model)
+    try:
+        found.save(model, folder)
+    except DoesNotFit:
+        coded = next((each for each in map(open_format, FORMATS) if each.executes_code and each.takes(model)), None)
+        if not trust or coded is None:
+            raise
+        coded.save(model, folder)
+        return coded
+    return found
 
 
 def check_width(rows: NDArray[np.float64], width: int) -> None:

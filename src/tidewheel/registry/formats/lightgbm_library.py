@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from tidewheel.base.errors import Corrupt, Unavailable
 from tidewheel.registry.formats import check_width
 
-_FLOAT64, _NORMAL, _ROW_MAJOR, _ALL_TREES = 1, 0, 1, -1
+_FLOAT64, _NORMAL, _MARGIN, _CONTRIBUTIONS, _ROW_MAJOR, _ALL_TREES = 1, 0, 1, 3, 1, -1
 _PARAMETERS = b"num_threads=1 verbosity=-1"
 _SUFFIX = {"darwin": "dylib", "win32": "dll"}.get(sys.platform, "so")
 _PROTOTYPES = {
     "LGBM_BoosterCreateFromModelfile": (c_char_p, POINTER(c_int), POINTER(c_void_p)),
     "LGBM_BoosterGetNumFeature": (c_void_p, POINTER(c_int)),
+    "LGBM_BoosterGetCurrentIteration": (c_void_p, POINTER(c_int)),
     "LGBM_BoosterCalcNumPredict": (c_void_p, c_int, c_int, c_int, c_int, POINTER(c_int64)),
     "LGBM_BoosterPredictForMat": (
         *(c_void_p, c_void_p, c_int, c_int32, c_int32, c_int, c_int, c_int, c_int, c_char_p),
@@ -50,7 +51,7 @@ class LightgbmPredictor:
         Raises:
             Corrupt: if the library cannot read it.
         """
-        _check_whole(path)
+        head = _checked_head(path)
         self._library = _library()
         self._booster, self._single_row = c_void_p(), c_void_p()
         self._call("LGBM_BoosterCreateFromModelfile", str(path).encode(), byref(c_int()), byref(self._booster))
@@ -58,6 +59,10 @@ class LightgbmPredictor:
         self._call("LGBM_BoosterGetNumFeature", self._booster, byref(width))
         self._call("LGBM_BoosterCalcNumPredict", self._booster, 1, _NORMAL, 0, _ALL_TREES, byref(outputs))
         self._width, self._outputs = width.value, outputs.value
+        rounds = c_int(1)
+        if b"\naverage_output" in head:  # a random forest: the library leaves its margins undivided
+            self._call("LGBM_BoosterGetCurrentIteration", self._booster, byref(rounds))
+        self._averaged_over = max(rounds.value, 1)
         options = (_NORMAL, 0, _ALL_TREES, _FLOAT64, self._width, _PARAMETERS)
         self._call("LGBM_BoosterPredictForMatSingleRowFastInit", self._booster, *options, byref(self._single_row))
         self._predict_one = self._library.LGBM_BoosterPredictForMatSingleRowFast
@@ -73,12 +78,30 @@ class LightgbmPredictor:
             if self._predict_one(self._single_row, rows.ctypes.data, self._length_at, outputs.ctypes.data):
                 raise self._failure()
         elif rows.shape[0]:
-            self._predict_many(rows, outputs)
+            self._predict_many(rows, outputs, _NORMAL)
         return outputs
 
-    def _predict_many(self, rows: NDArray[np.float64], outputs: NDArray[np.float64]) -> None:
+    def margins(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The sums of the trees, of a forest their means, before the objective's link: (rows, outputs)."""
+        return self._ask(rows, _MARGIN)
+
+    def contributions(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The library's TreeSHAP: (rows, outputs, features + 1), the last being the base; they add up to `margins`."""
+        return self._ask(rows, _CONTRIBUTIONS).reshape(len(rows), self._outputs, self._width + 1)
+
+    def _ask(self, rows: NDArray[np.float64], kind: int) -> NDArray[np.float64]:
+        check_width(rows, self._width)
+        rows, outputs = np.ascontiguousarray(rows, dtype=np.float64), c_int64()
+        self._call("LGBM_BoosterCalcNumPredict", self._booster, 1, kind, 0, _ALL_TREES, byref(outputs))
+        answers = np.empty((len(rows), outputs.value))
+        if len(rows):
+            self._predict_many(rows, answers, kind)
+        answers /= self._averaged_over
+        return answers
+
+    def _predict_many(self, rows: NDArray[np.float64], outputs: NDArray[np.float64], kind: int) -> None:
         shape = (_FLOAT64, *rows.shape, _ROW_MAJOR)
-        options = (_NORMAL, 0, _ALL_TREES, _PARAMETERS)
+        options = (kind, 0, _ALL_TREES, _PARAMETERS)
         pointers = (byref(c_int64()), outputs.ctypes.data)
         self._call("LGBM_BoosterPredictForMat", self._booster, rows.ctypes.data, *shape, *options, *pointers)
 
@@ -96,8 +119,10 @@ class LightgbmPredictor:
             self._library.LGBM_BoosterFree(self._booster)
 
 
-def _check_whole(path: Path) -> None:
-    """The library ends the process where a tree is cut short; the head says how long each is."""
+def _checked_head(path: Path) -> bytes:
+    """What the file says before its trees. The library ends the process where a tree is cut short, so their lengths,
+    which stand there, are checked first.
+    """
     data = path.read_bytes()
     head, found, _ = data.partition(b"\n\nTree=0")
     begins, ends = len(head) + 2, data.find(b"\nend of trees")
@@ -110,6 +135,7 @@ def _check_whole(path: Path) -> None:
             where=str(path),
             fix="Register the model again.",
         )
+    return head
 
 
 @functools.cache

@@ -101,6 +101,7 @@ class SkopsPredictor:
         Raises:
             InvalidInput: if the estimator has no such method.
         """
+        self.estimator = model
         self.method = method or next(name for name in _METHODS if hasattr(model, name))
         if not callable(getattr(model, self.method, None)):
             raise InvalidInput(f"The estimator has no method {self.method!r}.", fix="Log it again.")

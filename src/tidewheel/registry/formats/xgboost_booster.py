@@ -65,6 +65,14 @@ class _Labels:
     def __init__(self, booster: XgboostLibraryBooster) -> None:
         self._booster = booster
 
+    def margins(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The booster's, by which it says the label."""
+        return self._booster.margins(rows)
+
+    def contributions(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The booster's: what speaks for each class."""
+        return self._booster.contributions(rows)
+
     def predict(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         answers = self._booster.predict(rows)
         if answers.shape[1] == 1:
