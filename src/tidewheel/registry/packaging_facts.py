@@ -11,6 +11,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from importlib import metadata
 from typing import Any
 
@@ -54,13 +55,21 @@ def measure(load: Callable[[], Predictor], rows: NDArray[np.float64]) -> tuple[P
     predictor = load()
     load_ms = (time.perf_counter() - began) * 1e3
     predictor.predict(np.ascontiguousarray(rows[:1]))
-    single_us, batch_us = _tries_us(predictor, rows, 1), _tries_us(predictor, rows, _BATCH_ROWS)
+    with _one_thread():
+        single_us, batch_us = _tries_us(predictor, rows, 1), _tries_us(predictor, rows, _BATCH_ROWS)
     return predictor, {
         "load_ms": round(load_ms, 3),
         "latency_p50_us": round(float(np.median(single_us)), 1),
         "latency_p99_us": round(float(np.percentile(single_us, 99)), 1),
         "batch_row_us": round(float(np.median(batch_us)) / _BATCH_ROWS, 2),
     }
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """One thread for what libraries compute, as in workers; scikit-learn brings threadpoolctl, which sees to it."""
+    threadpoolctl = sys.modules.get("threadpoolctl")
+    limits: AbstractContextManager[object] = threadpoolctl.threadpool_limits(1) if threadpoolctl else nullcontext()
+    return limits
 
 
 def _tries_us(predictor: Predictor, rows: NDArray[np.float64], size: int) -> list[float]:
