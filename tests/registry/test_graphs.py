@@ -278,6 +278,26 @@ def test_a_graph_that_says_what_is_not_so_is_refused(rides, tmp_path, was, becom
         open_format("graph").load(tmp_path).predict(rides[0])
 
 
+def test_a_graph_whose_columns_double_without_end_is_corrupt_before_it_fills_the_memory(tmp_path):
+    nodes = {
+        f"n{place}": {"node": "clip", "of": [f"n{place - 1}"] * 2 if place else ["a"], "low": 0, "high": None}
+        for place in range(40)
+    }
+    (tmp_path / "graph.json").write_text(json.dumps({"inputs": ["a"], "output": "n39", "nodes": nodes}))
+    with pytest.raises(Corrupt, match="columns, over 65536"):
+        open_format("graph").load(tmp_path)
+
+
+def test_graphs_within_graphs_without_end_are_corrupt(tmp_path):
+    folder, member = tmp_path, {"node": "model", "of": ["a"], "format": "graph", "files": {}, "outputs": 1}
+    for _ in range(300):
+        (folder / "graph.json").write_text(json.dumps({"inputs": ["a"], "output": "m", "nodes": {"m": member}}))
+        folder = folder / "members" / "m"
+        folder.mkdir(parents=True)
+    with pytest.raises(Corrupt):
+        open_format("graph").load(tmp_path)
+
+
 def test_a_member_whose_file_is_not_the_one_that_was_kept_is_corrupt(rides, tmp_path):
     graph = tw.Graph(INPUTS, {"p": tw.nodes.Model(booster(rides), of=INPUTS)}, output="p")
     save_model(graph, tmp_path, trust=False)

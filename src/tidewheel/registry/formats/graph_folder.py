@@ -55,7 +55,7 @@ class GraphFolder:
                 for name, member in members.items()
             }
             return GraphPredictor(described, loaded)
-        except InvalidInput as error:
+        except (InvalidInput, OSError, RecursionError) as error:  # names no file can have; graphs in graphs without end
             raise Corrupt(f"The graph does not hold together: {error}", where=str(folder)) from None
 
     def _check_member(self, name: str, member: Any) -> None:

@@ -15,6 +15,8 @@ from tidewheel.registry.formats import Predictor, check_width
 from tidewheel.registry.graphs.description import Description, KeptNode, Member
 from tidewheel.registry.graphs.transforms import side_by_side
 
+MOST_COLUMNS = 65_536
+
 
 class GraphPredictor:
     """A graph whose members are loaded. It may be used from many threads if they may."""
@@ -47,6 +49,9 @@ class GraphPredictor:
 
 def width_of(name: str, node: KeptNode, widths: Mapping[str, int]) -> int:
     """How many columns a node gives, where what it takes has so many."""
+    given = sum(widths[each] for each in node.of)
+    if given > MOST_COLUMNS:
+        raise InvalidInput(f"The node {name!r} takes {given} columns, over {MOST_COLUMNS}.", fix="Select some first.")
     if isinstance(node, Member):
         return node.outputs
     try:
