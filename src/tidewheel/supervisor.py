@@ -49,6 +49,8 @@ class Addresses:
     control_plane: str
     inference: str
     pid: int
+    grpc: str = ""
+    """Where the workers answer gRPC, as host:port; empty where they do not."""
 
 
 @dataclass(slots=True)
@@ -117,7 +119,9 @@ class Supervisor:
         port, moved_server = _free_port(settings.get("server.host", str), settings.get("server.port", int))
         self.moved_ports = [*moved_server, *moved_workers]
         host = settings.get("server.host", str)
-        self.addresses = Addresses(str(home), f"http://{host}:{port}", self._workers.url, os.getpid())
+        self.addresses = Addresses(
+            str(home), f"http://{host}:{port}", self._workers.url, os.getpid(), self._workers.grpc_address
+        )
         self._children = _children(home, project, settings, host, port)
         self._stopping = threading.Event()
         self._refusal = ""

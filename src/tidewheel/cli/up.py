@@ -58,6 +58,8 @@ def up(
                 typer.echo(sentence)
             typer.echo(f"control plane and page  {addresses.control_plane}")
             typer.echo(f"inference               {addresses.inference}")
+            if addresses.grpc:
+                typer.echo(f"inference by gRPC       {addresses.grpc}")
             typer.echo(f"home                    {addresses.home}")
             typer.echo("^C drains and stops.")
         sys.stdout.flush()
@@ -78,6 +80,8 @@ def serve(
         group = WorkerGroup(home_folder(home), Settings(), host=host or "", port=port, workers=workers or 0)
         group.start()
         typer.echo(f"inference  {group.url}")
+        if group.grpc_address:
+            typer.echo(f"gRPC       {group.grpc_address}")
         sys.stdout.flush()
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -81,6 +81,12 @@ class WorkerGroup:
         return f"http://{host}:{self.port}"
 
     @property
+    def grpc_address(self) -> str:
+        """Where the workers answer gRPC, as host:port; empty where they do not."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.grpc_port}" if self.grpc_port > 0 else ""
+
+    @property
     def pids(self) -> dict[int, int]:
         """The process ids of the workers, by index."""
         return {index: process.pid for index, process in self._processes.items()}
