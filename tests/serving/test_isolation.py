@@ -64,6 +64,9 @@ class Echo:
 class CrashesWhenLoaded:
     """Ends the process that loads it."""
 
+    def predict(self, rows):
+        return rows
+
     def __reduce__(self):
         return os.abort, ()
 
