@@ -22,9 +22,10 @@ import msgspec
 import numpy as np
 from sqlalchemy import Connection
 
-from tidewheel.base.errors import Corrupt, NotFound, TidewheelError
+from tidewheel.base.errors import Corrupt, InvalidInput, NotFound, TidewheelError
 from tidewheel.base.hashing import hash_file
 from tidewheel.registry import ModelVersion, Registry
+from tidewheel.registry.explain.loading import background_rows
 from tidewheel.registry.load import check_files
 from tidewheel.serving import store
 from tidewheel.serving.options import EndpointOptions
@@ -164,7 +165,7 @@ class Publisher:
             dtypes=[dtype for _, dtype in version.signature.inputs],
             optional=list(version.signature.optional),
             plan_digest=self._keep_plan(version.feature_set_hash) if version.feature_set_hash else None,
-            sample_rows=self._keep_sample(version, partial / "sample.npy"),
+            sample_rows=self._keep_sample(version, partial),
         )
         try:
             self._registry.try_out(version, partial / "files", warm_up_rows(partial / "sample.npy", described))
@@ -184,24 +185,25 @@ class Publisher:
         self._blobs.fetch(digest, self._folder.plan(digest))
         return digest
 
-    def _keep_sample(self, version: ModelVersion, path: Path) -> int:
-        """A few rows of the version's reference or sample, to try it and warm it up with; 0 where it has neither."""
+    def _keep_sample(self, version: ModelVersion, folder: Path) -> int:
+        """Keep rows of the version's reference or sample: some to explain it against, and a few to try it and warm it
+        up with. Returns how many those few are; 0 where it has neither."""
         rows = self._rows(version, self._registry.reference)
         if rows is None:
             rows = self._rows(version, self._registry.sample)
         if rows is None:
             return 0
-        np.save(path, rows)
-        return len(rows)
+        np.save(folder / "background.npy", rows)
+        np.save(folder / "sample.npy", rows[:_SAMPLE_ROWS])
+        return min(len(rows), _SAMPLE_ROWS)
 
     def _rows(self, version: ModelVersion, table_of: Callable[[str], pa.Table]) -> NDArray[np.float64] | None:
-        """The first rows of a table of the version, if they are numbers for each of its inputs."""
+        """Rows of a table of the version, if they are numbers for each of its inputs."""
         try:
-            head = table_of(version.id).slice(0, _SAMPLE_ROWS)
-            columns = [head[name].to_numpy(zero_copy_only=False) for name in version.signature.input_names]
-            return np.column_stack([column.astype(np.float64) for column in columns]) if head.num_rows else None
-        except (NotFound, KeyError, ValueError, TypeError):
+            rows = background_rows(table_of(version.id), version.signature.input_names)
+        except (NotFound, InvalidInput):
             return None
+        return rows if rows.size else None
 
     def _mend(self) -> None:
         """Fetch again what a live worker says it cannot load, if its files are indeed not the registered ones."""

@@ -44,6 +44,10 @@ class AnsweringVersion(Protocol):
     def outputs(self) -> list[str]: ...
 
 
+Explanation = Mapping[str, NDArray[np.float64] | str]
+"""What is answered beside the outputs of a request that asked why: tensors and texts by name."""
+
+
 class Answer(msgspec.Struct, frozen=True):
     """What a version answered: `outputs` is (rows, columns), a column each name, or all columns of a single name."""
 
@@ -51,7 +55,7 @@ class Answer(msgspec.Struct, frozen=True):
     version: AnsweringVersion
     request_id: str
     outputs: NDArray[np.float64]
-    explanation: Mapping[str, NDArray[np.float64] | str] | None = None
+    explanation: Explanation | None = None
     """Feature attributions, where the request asked for them."""
 
 
@@ -149,6 +153,7 @@ class Outcome:
     rows: NDArray[np.float64]
     entities: dict[str, list[str]]
     outputs: NDArray[np.float64] | None
+    explanation: Explanation | None = None
 
 
 class LoggedVersion(Protocol):

@@ -35,10 +35,12 @@ _BACK_WITHIN_S = 3.0  # how long batch mates of a call that ended the model's pr
 class Work:
     """A call in its lane, and what becomes of it. `failure` is what went wrong."""
 
-    __slots__ = ("call", "failure", "outcome")
+    __slots__ = ("call", "explains", "failure", "outcome")
 
     def __init__(self, call: InferenceCall) -> None:
         self.call = call
+        self.explains = bool(call.parameters) and call.parameters.get("explain") is True
+        """Whether its answer is to say why: it is computed alone, and never on the event loop."""
         self.outcome = Outcome(200, 0.0, NO_ROWS, {}, None)
         self.failure: Exception | None = None
 
@@ -186,7 +188,7 @@ class Lanes:
             return
         while lane.works:
             batch = self._next_batch(lane)
-            if len(batch) == 1 and len(batch[0].outcome.rows) * lane.version.row_s > INLINE_S:
+            if len(batch) == 1 and _is_slow(batch[0], lane.version):
                 self._send(lane, batch)
             elif batch:
                 began = perf_counter()
@@ -232,7 +234,7 @@ class Lanes:
         rows, most = 0, lane.endpoint.options.max_batch_rows
         while lane.works:
             size = len(lane.works[0].outcome.rows)
-            if batch and rows + size > most:
+            if batch and (rows + size > most or lane.works[0].explains):
                 break
             work = lane.works.popleft()
             if _given_up(work):
@@ -240,6 +242,8 @@ class Lanes:
                 continue
             batch.append(work)
             rows += size
+            if work.explains:
+                break
         if dropped:
             self._finish(lane, dropped)
         return batch
@@ -291,7 +295,17 @@ def _compute_one(version: LoadedVersion, work: Work) -> int:
     except Exception as error:  # the model may raise anything
         work.fail(error, 500)
     outcome.latency_s = perf_counter() - work.call.began
+    if work.explains and outcome.outputs is not None:
+        _explain(version, work)
     return len(outcome.rows)
+
+
+def _explain(version: LoadedVersion, work: Work) -> None:
+    try:
+        work.outcome.explanation = version.explain(work.outcome.rows)
+    except Exception as error:  # as for any model call
+        work.outcome.outputs = None
+        work.fail(error, error.status if isinstance(error, TidewheelError) else 500)
 
 
 def _share(batch: Sequence[Work], outputs: NDArray[np.float64]) -> None:
@@ -302,6 +316,10 @@ def _share(batch: Sequence[Work], outputs: NDArray[np.float64]) -> None:
         outcome.outputs = outputs[start:end]
         outcome.latency_s = now - work.call.began
         start = end
+
+
+def _is_slow(work: Work, version: LoadedVersion) -> bool:
+    return work.explains or len(work.outcome.rows) * version.row_s > INLINE_S
 
 
 def _given_up(work: Work) -> bool:

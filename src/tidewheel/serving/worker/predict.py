@@ -170,7 +170,7 @@ class Inference:
     def _reply(self, lane: Lane, work: Work) -> None:
         call, outcome, version = work.call, work.outcome, lane.version
         if outcome.outputs is not None:
-            call.answer(Answer(lane.endpoint.name, version, call.request_id, outcome.outputs))
+            call.answer(Answer(lane.endpoint.name, version, call.request_id, outcome.outputs, outcome.explanation))
         elif isinstance(work.failure, TidewheelError) and outcome.status != Corrupt.status:
             call.refuse(work.failure)
         else:

@@ -30,6 +30,7 @@ from tidewheel.serving.worker.access_log import AccessLog
 from tidewheel.serving.worker.addresses import Addresses
 from tidewheel.serving.worker.calls import Call, Outcome
 from tidewheel.serving.worker.feast import FeatureServer
+from tidewheel.serving.worker.grpc.server import GrpcServer, open_grpc
 from tidewheel.serving.worker.guard import Guard, require_token
 from tidewheel.serving.worker.http_answers import TEXT
 from tidewheel.serving.worker.http_protocol import Connection, Exchange, HttpServer, Limits
@@ -92,6 +93,7 @@ class Worker:
             Guard(self._addresses(), settings), _limits(settings), self._meters.count_answer, _TICK_S
         )
         self._watcher = SnapshotWatcher(self._folder, self._swap, settings)
+        self._grpc: GrpcServer | None = None
         self._failures: dict[str, str] = {}
         self._applied = 0  # the last generation that was loaded whole
         self._state = "loading"
@@ -106,13 +108,18 @@ class Worker:
         listener = await loop.create_server(
             lambda: Connection(self._server), sock=_listen(self._place), backlog=_BACKLOG
         )
+        repository, place = self._repository, self._place
+        self._grpc = await open_grpc(place.host, self._settings, self._inference, repository, self._is_ready)
         self._state = "ready"
         self._report()
         gc.freeze()  # what is loaded by now stays: later collections need not look at it
         tasks = [asyncio.ensure_future(self._watcher.run()), asyncio.ensure_future(self._tick())]
         await stop.wait()
         tasks[0].cancel()
-        await self._drain(listener)
+        drained = [self._drain(listener)]
+        if self._grpc is not None:
+            drained.append(self._grpc.drain(self._settings.get("serving.drain_timeout_s", float)))
+        await asyncio.gather(*drained)
         tasks[1].cancel()
         self._log.seal()
         self._inference.sweep()
@@ -156,6 +163,9 @@ class Worker:
         while (self._server.connections or self._shadows.waiting) and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
+    def _is_ready(self) -> bool:
+        return self._information.ready
+
     def _swap(self, loading: Loading) -> None:
         self._failures = loading.failures
         if loading.table is not None:
@@ -181,7 +191,8 @@ class Worker:
 
     def _write_gauges(self) -> None:
         self._meters.note_cpu()
-        self._meters.gauge(metrics.IN_FLIGHT, self._server.in_flight)
+        called = 0 if self._grpc is None else self._grpc.in_flight
+        self._meters.gauge(metrics.IN_FLIGHT, self._server.in_flight + called)
         self._meters.gauge(metrics.WAITING, self._inference.lanes.waiting)
         self._meters.gauge(metrics.MODEL_MEMORY, self._inference.residency.memory_bytes)
         self._meters.gauge(metrics.CONNECTIONS, len(self._server.connections))

@@ -18,13 +18,16 @@ from numpy.typing import NDArray
 
 from tidewheel.base.errors import Corrupt, Unavailable
 from tidewheel.base.settings import Settings
+from tidewheel.registry.explain import Explainer, explainer_of
+from tidewheel.registry.explain.loading import load_explainer
 from tidewheel.registry.formats import Predictor
 from tidewheel.registry.load import load_predictor, use_one_thread
 from tidewheel.serving.signature import whole_columns
 from tidewheel.serving.snapshot import ServingFolder, SnapshotVersion
+from tidewheel.serving.worker.calls import Explanation
 from tidewheel.serving.worker.feature_plans import Plan, load_plan
 from tidewheel.serving.worker.isolation import IsolatedPredictor, open_isolated
-from tidewheel.serving.worker.warm_up import warm_up_rows
+from tidewheel.serving.worker.warm_up import load_background, warm_up_rows
 
 INLINE_S = 0.002
 """Model calls expected to take longer than this leave the event loop."""
@@ -36,8 +39,10 @@ class LoadedVersion:
     """A version that answers. May be used from any thread."""
 
     __slots__ = (
+        "_explainer",
         "_lock",
         "_open",
+        "_open_explainer",
         "_samples",
         "_slow_calls",
         "columns",
@@ -70,6 +75,7 @@ class LoadedVersion:
         samples: list[NDArray[np.float64]],
         file_bytes: int = 0,
         isolated: bool = False,
+        open_explainer: Callable[[Predictor], Explainer] | None = None,
     ) -> None:
         self.id = spec.id
         self.format = spec.format
@@ -99,6 +105,8 @@ class LoadedVersion:
         self.leaves_loop = isolated
         """Whether it is too slow for the event loop, or elsewhere, and asked from a thread."""
         self._slow_calls = 0
+        self._explainer: Explainer | None = None
+        self._open_explainer = open_explainer
         self._lock = threading.Lock()
         self._open = open_predictor
         self._samples = samples
@@ -114,6 +122,25 @@ class LoadedVersion:
         if predictor is None:
             raise Unavailable(f"The version {self.id} is not in memory.", fix="Try again.")
         return self._ask(predictor, rows)
+
+    def explain(self, rows: NDArray[np.float64]) -> Explanation:
+        """What each feature of the rows added to the answers; slow, and slower the first time. Blocks.
+
+        Raises:
+            InvalidInput: if nothing is known that the model could be explained against.
+            Unavailable: if the model is not in memory.
+        """
+        with self._lock:
+            predictor = self.predictor
+            if predictor is None or self._open_explainer is None:
+                raise Unavailable(f"The version {self.id} is not in memory.", fix="Try again.")
+            explainer = self._explainer = self._explainer or self._open_explainer(predictor)
+        found = explainer.explain(rows)
+        values, base = found.values, found.base
+        if base.shape[1] == 1:
+            values, base = values[:, :, 0], base[:, 0]
+        told: dict[str, NDArray[np.float64] | str] = {"attributions": values, "attributions_base": base}
+        return told | {"attributions_scale": found.scale, "attributions_method": found.method}
 
     def wait_until_back(self, deadline: float) -> None:
         """After a failed call: wait for a process of its own to be there again; blocks. Else nothing is waited for."""
@@ -144,9 +171,8 @@ class LoadedVersion:
             self.predictor = predictor
 
     def sleep(self) -> None:
-        """Let the model leave memory; what is computing with it goes on."""
-        with self._lock:
-            self.predictor = None
+        """Let the model leave memory; what is computing with it goes on. Never waits."""
+        self.predictor = self._explainer = None
 
     def _warm_up(self, predictor: Predictor) -> None:
         """Let the model answer its samples, and time the last, a single row: again, as first calls are slower."""
@@ -195,8 +221,16 @@ def load_version(folder: ServingFolder, spec: SnapshotVersion, isolation: Settin
         return predictor
 
     samples = warm_up_rows(place / "sample.npy", spec)
+
+    def open_explainer(predictor: Predictor) -> Explainer:
+        background = load_background(place / "background.npy", len(spec.inputs))
+        if isolation is not None:  # its trees are in the other process, so it is asked and not read
+            return explainer_of(predictor, background)
+        return load_explainer(spec.format, place / "files", spec.files, spec.trusted_by, background)
+
     file_bytes = _bytes_of(place / "files", spec)
-    version = LoadedVersion(spec, plan, open_predictor, samples, file_bytes, isolation is not None)
+    isolated = isolation is not None
+    version = LoadedVersion(spec, plan, open_predictor, samples, file_bytes, isolated, open_explainer)
     version.wake()
     return version
 
