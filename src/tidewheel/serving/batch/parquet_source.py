@@ -53,7 +53,8 @@ class ParquetSource:
             groups = list(range(file.num_row_groups))
             while groups and first_row >= file.metadata.row_group(groups[0]).num_rows:
                 first_row -= file.metadata.row_group(groups.pop(0)).num_rows
-            batches = file.iter_batches(BATCH_ROWS, row_groups=groups)
+            # Group by group: a reader over several keeps the buffers of all that it has read.
+            batches = (batch for group in groups for batch in file.iter_batches(BATCH_ROWS, row_groups=[group]))
             yield from dropped((pa.Table.from_batches([batch], self.schema) for batch in batches), first_row)
 
     @contextmanager
