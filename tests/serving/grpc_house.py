@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from tests.serving.house import House, until
-
-from tidewheel.base.parent import as_parent
-from tidewheel.base.settings import Settings
+from tests.serving.house import House
 
 SERVICE = "inference.GRPCInferenceService"
 
@@ -23,13 +18,9 @@ SERVICE = "inference.GRPCInferenceService"
 class GrpcWorkerProcess:
     """One worker of a home; `address` is where it answers gRPC."""
 
-    house: House
+    address: str
     process: subprocess.Popen[bytes]
     channels: list[grpc.Channel] = field(default_factory=list)
-
-    @property
-    def address(self) -> str:
-        return "127.0.0.1:" + (self.house.home / "grpc-port").read_text()
 
     def method(self, name: str, service: str = SERVICE) -> Callable[..., bytes]:
         """A method that takes and gives bytes."""
@@ -50,16 +41,6 @@ class GrpcWorkerProcess:
 
 
 def start_grpc_worker(house: House, **settings: Any) -> GrpcWorkerProcess:
-    """Start a worker of a home, and wait until its port is open."""
-    given = Settings({f"serving.{name}": value for name, value in {"grpc_port": 0, **settings}.items()})
-    (house.home / "logs").mkdir(exist_ok=True)
-    with (house.home / "logs" / "grpc.log").open("ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.serving.grpc_worker", str(house.home)],
-            env={**os.environ, **given.environment(), **as_parent()},
-            stdout=output,
-            stderr=output,
-        )
-    until(lambda: (house.home / "grpc-port").exists() or process.poll() is not None)
-    assert process.poll() is None, house.said()
-    return GrpcWorkerProcess(house, process)
+    """Start a worker of a home, and wait until its ports are open."""
+    group = house.start(**settings)
+    return GrpcWorkerProcess(f"{group.host}:{group.grpc_port}", group._processes[0])
