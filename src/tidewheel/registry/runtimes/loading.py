@@ -26,7 +26,7 @@ def read_choice(data: bytes) -> RuntimeChoice:
     """
     try:
         found = msgspec.json.decode(data, type=RuntimeChoice)
-    except (msgspec.DecodeError, InvalidInput) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, InvalidInput) as error:
         raise Corrupt(f"{CHOICE} cannot be read: {error}", fix="Package the version again.") from None
     if found.runtime != NATIVE and found.runtime not in RUNTIMES:
         raise Corrupt(

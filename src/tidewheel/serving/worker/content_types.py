@@ -64,7 +64,7 @@ class TableTensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Base64Input:
+class EncodedInput:
     """An input whose elements are text that was base64-encoded."""
 
     inner: Input
@@ -97,7 +97,7 @@ def read_as_said(
     for tensor, given in zip(tensors, inputs, strict=True):
         own = _content_type(tensor.parameters, f"inputs.{tensor.name:.100}.parameters.content_type")
         if own == "base64":
-            found.append(Base64Input(given))
+            found.append(EncodedInput(given))
         elif (table or own == "pd") and given is tensor and tensor.datatype not in FLOATS:
             found.append(TableTensor(tensor))
         else:

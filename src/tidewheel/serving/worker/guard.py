@@ -15,7 +15,7 @@ from tidewheel.base.errors import NotAllowed
 from tidewheel.base.settings import Settings
 from tidewheel.serving.worker.http_protocol import Exchange, Handler
 
-_OPEN_PATHS = (b"/v2/health/live", b"/v2/health/ready")
+_OPEN_PATHS = (b"/v2/health/live", b"/v2/health/ready", b"/ping", b"/health")  # what probes ask
 
 
 class Guard:
