@@ -36,6 +36,7 @@ from tidewheel.serving.worker.http_answers import TEXT
 from tidewheel.serving.worker.http_protocol import Connection, Exchange, HttpServer, Limits
 from tidewheel.serving.worker.information import Information
 from tidewheel.serving.worker.labels import LabelTaker
+from tidewheel.serving.worker.listening import listen, stop_listening
 from tidewheel.serving.worker.metrics import Meters
 from tidewheel.serving.worker.online import open_online
 from tidewheel.serving.worker.predict import Inference
@@ -105,9 +106,9 @@ class Worker:
         loop = asyncio.get_running_loop()
         await self._watcher.look(loop)
         self._information.ready = self._inference.table.generation > 0 or not self._failures
-        listener = await loop.create_server(
-            lambda: Connection(self._server), sock=_listen(self._place), backlog=_BACKLOG
-        )
+        listening = listen(self._place.host, self._place.port, _BACKLOG)
+        kept = listening.dup()
+        listener = await loop.create_server(lambda: Connection(self._server), sock=listening, backlog=_BACKLOG)
         repository, place = self._repository, self._place
         self._grpc = await open_grpc(place.host, self._settings, self._inference, repository, self._is_ready)
         self._state = "ready"
@@ -116,7 +117,7 @@ class Worker:
         tasks = [asyncio.ensure_future(self._watcher.run()), asyncio.ensure_future(self._tick())]
         await stop.wait()
         tasks[0].cancel()
-        drained = [self._drain(listener)]
+        drained = [self._drain(listener, kept)]
         if self._grpc is not None:
             drained.append(self._grpc.drain(self._settings.get("serving.drain_timeout_s", float)))
         await asyncio.gather(*drained)
@@ -151,14 +152,13 @@ class Worker:
                 traceback.print_exc(file=sys.stderr)
             await asyncio.sleep(_TICK_S)
 
-    async def _drain(self, listener: asyncio.Server) -> None:
+    async def _drain(self, listener: asyncio.Server, kept: socket.socket) -> None:
         """Take no new connection, answer what is under way and what arrives on open ones, then close those."""
         self._state = "draining"
         self._information.ready = False
         self._server.draining = True
         self._report()
-        await asyncio.sleep(0)  # what the kernel has accepted for us already is still ours
-        listener.close()
+        await stop_listening(listener, kept, lambda: Connection(self._server))
         deadline = time.monotonic() + self._settings.get("serving.drain_timeout_s", float)
         while (self._server.connections or self._shadows.waiting) and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
@@ -281,17 +281,6 @@ def holding_index(folder: ServingFolder, index: int) -> Iterator[None]:
                     ) from None
                 time.sleep(0.05)
         yield
-
-
-def _listen(place: Place) -> socket.socket:
-    """A listening socket that all workers of the port share; the kernel spreads connections over them."""
-    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    listening.bind((place.host, place.port))
-    listening.setblocking(False)
-    return listening
 
 
 def _limits(settings: Settings) -> Limits:
