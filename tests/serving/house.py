@@ -62,6 +62,19 @@ class House:
         self.serving.set_route("surge", {version.id: 100.0})
         return version
 
+    def deploy_as(self, name: str, model: object, **options: Any) -> ModelVersion:
+        """A version of a model `name` behind an endpoint of that name, with options of its own."""
+        folder = self.home / "scratch" / name
+        folder.mkdir(parents=True)
+        open_format("python").save(model, folder)
+        signature = Signature.of(["a", "b"], ["p"])
+        version = self.registry.register(name, format="python", folder=folder, signature=signature, trust=True)
+        self.serving.create_endpoint(name)
+        if options:
+            self.serving.configure_endpoint(name, **options)
+        self.serving.set_route(name, {version.id: 100.0})
+        return version
+
     def start(self, workers: int = 1, **settings: Any) -> WorkerGroup:
         values = {f"serving.{name}": value for name, value in settings.items()}
         group = WorkerGroup(self.home, Settings(values), port=0, workers=workers)

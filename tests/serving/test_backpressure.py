@@ -6,9 +6,6 @@ import time
 from tests.serving.house import Client, until, value_of
 from tests.serving.models import Adding, Slow
 
-from tidewheel.registry import Signature
-from tidewheel.registry.formats import open_format
-
 HEAVY = {"inputs": [{"name": "features", "datatype": "FP64", "shape": [1, 2], "data": [1.0, 2.0]}]}
 
 
@@ -19,19 +16,9 @@ class SlowFromTheStart(Slow):
         return super().predict(rows + 1.0)
 
 
-def deploy(house, name, model):
-    folder = house.home / name
-    folder.mkdir()
-    open_format("python").save(model, folder)
-    signature = Signature.of(["a", "b"], ["p"])
-    version = house.registry.register(name, format="python", folder=folder, signature=signature, trust=True)
-    house.serving.create_endpoint(name)
-    house.serving.set_route(name, {version.id: 100.0})
-
-
 def test_a_slow_model_delays_neither_another_nor_the_health_check(house, connect):
-    deploy(house, "slow", SlowFromTheStart())
-    deploy(house, "quick", Adding(1.0))
+    house.deploy_as("slow", SlowFromTheStart())
+    house.deploy_as("quick", Adding(1.0))
     group = house.start()
     waiting, client = connect(group), connect(group)
     for _ in range(10):
@@ -45,8 +32,8 @@ def test_a_slow_model_delays_neither_another_nor_the_health_check(house, connect
 
 
 def test_a_model_that_is_slow_on_real_rows_only_is_found_out(house, connect):
-    deploy(house, "slow", Slow())
-    deploy(house, "quick", Adding(1.0))
+    house.deploy_as("slow", Slow())
+    house.deploy_as("quick", Adding(1.0))
     group = house.start()
     waiting, client = connect(group), connect(group)
     for _ in range(4):
@@ -58,7 +45,7 @@ def test_a_model_that_is_slow_on_real_rows_only_is_found_out(house, connect):
 
 
 def test_more_than_may_wait_is_answered_429_with_a_time_to_come_back(house, connect):
-    deploy(house, "slow", SlowFromTheStart())
+    house.deploy_as("slow", SlowFromTheStart())
     house.serving.configure_endpoint("slow", max_queue=2, max_batch_rows=1)
     client = connect(house.start())
     for _ in range(5):
@@ -70,7 +57,7 @@ def test_more_than_may_wait_is_answered_429_with_a_time_to_come_back(house, conn
 
 
 def test_a_deadline_is_kept_whoever_sets_it(house, connect):
-    deploy(house, "slow", SlowFromTheStart())
+    house.deploy_as("slow", SlowFromTheStart())
     house.serving.configure_endpoint("slow", max_batch_rows=1)
     group = house.start()
     busy, client = connect(group), connect(group)
@@ -93,7 +80,7 @@ def test_a_deadline_is_kept_whoever_sets_it(house, connect):
 
 
 def test_a_client_that_has_left_costs_nothing(house, connect):
-    deploy(house, "slow", SlowFromTheStart())
+    house.deploy_as("slow", SlowFromTheStart())
     house.serving.configure_endpoint("slow", max_batch_rows=1)
     group = house.start()
     busy, leaving = connect(group), connect(group)

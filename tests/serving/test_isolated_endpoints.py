@@ -8,9 +8,6 @@ from pathlib import Path
 from tests.serving.house import until, value_of
 from tests.serving.models import Adding
 
-from tidewheel.registry import Signature
-from tidewheel.registry.formats import open_format
-
 
 class Fragile:
     """Answers its process id; ends its process without a word if a row begins with 13."""
@@ -23,21 +20,9 @@ class Fragile:
         return rows[:, :1] * 0 + os.getpid()
 
 
-def deploy(house, name, model, **options):
-    folder = house.home / name
-    folder.mkdir()
-    open_format("python").save(model, folder)
-    signature = Signature.of(["a", "b"], ["p"])
-    version = house.registry.register(name, format="python", folder=folder, signature=signature, trust=True)
-    house.serving.create_endpoint(name)
-    house.serving.configure_endpoint(name, **options)
-    house.serving.set_route(name, {version.id: 100.0})
-    return version
-
-
 def test_a_model_that_ends_its_process_takes_only_its_own_request_along(house, connect):
-    deploy(house, "fragile", Fragile(), isolated=True)
-    deploy(house, "sturdy", Adding(1.0))
+    house.deploy_as("fragile", Fragile(), isolated=True)
+    house.deploy_as("sturdy", Adding(1.0))
     group = house.start()
     client = connect(group)
     worker = group.pids[0]
@@ -55,7 +40,7 @@ def test_a_model_that_ends_its_process_takes_only_its_own_request_along(house, c
 
 
 def test_isolation_can_be_switched_on_and_off_while_requests_run(house, connect):
-    deploy(house, "fragile", Fragile())
+    house.deploy_as("fragile", Fragile())
     group = house.start()
     client = connect(group)
     worker = group.pids[0]
@@ -67,7 +52,7 @@ def test_isolation_can_be_switched_on_and_off_while_requests_run(house, connect)
 
 
 def test_the_process_of_a_model_goes_with_its_route_and_with_its_worker(house, connect):
-    deploy(house, "fragile", Fragile(), isolated=True)
+    house.deploy_as("fragile", Fragile(), isolated=True)
     group = house.start()
     child = int(value_of(connect(group).infer([1.0, 2.0], path="fragile")))
     os.kill(group.pids[0], signal.SIGKILL)

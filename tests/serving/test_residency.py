@@ -3,9 +3,6 @@
 from tests.serving.house import until, value_of
 from tests.serving.models import Adding
 
-from tidewheel.registry import Signature
-from tidewheel.registry.formats import open_format
-
 
 def figure(client, name):
     """The sum of a metric's samples."""
@@ -16,15 +13,9 @@ def figure(client, name):
 def deploy_heavy(house, count, megabytes=24):
     """`count` endpoints e0, e1, …, each with a model of its own that takes some memory."""
     for number in range(count):
-        folder = house.home / f"heavy{number}"
-        folder.mkdir()
         model = Adding(float(number))
         model.ballast = bytes([number]) * (megabytes * 2**20)
-        open_format("python").save(model, folder)
-        signature = Signature.of(["a", "b"], ["p"])
-        version = house.registry.register(f"m{number}", format="python", folder=folder, signature=signature, trust=True)
-        house.serving.create_endpoint(f"e{number}")
-        house.serving.set_route(f"e{number}", {version.id: 100.0})
+        house.deploy_as(f"e{number}", model)
 
 
 def test_more_models_than_the_budget_holds_all_answer(house, connect):
