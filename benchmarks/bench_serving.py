@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -34,6 +35,7 @@ _ALWAYS = ("tidewheel", "floor")
 def main() -> None:
     """Measure and print."""
     given = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no server outlives this
     print(_settings(given), flush=True)
     plan = Plan(given.workloads, given.connections, given.seconds, given.open, given.batching)
     chosen = [server for server in SERVERS if given.peers is None or server.name in (*_ALWAYS, *given.peers)]
