@@ -85,7 +85,7 @@ class Child:
         if code is None:
             return None
         self.deaths = 1 if now - self.started > _STEADY_S else self.deaths + 1
-        self.start_at = now + min(0.1 * 2 ** (self.deaths - 1), _LONGEST_PAUSE_S)
+        self.start_at = now + min(0.1 * 2 ** min(self.deaths - 1, 20), _LONGEST_PAUSE_S)
         self.process = None
         return code
 

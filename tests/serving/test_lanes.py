@@ -6,10 +6,11 @@ import time
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
-from tests.serving.lane_house import Gated, KeptCall, LaneHouse, Summing, reached, turns, until
+from tests.serving.lane_house import Exiting, Gated, KeptCall, LaneHouse, Summing, reached, turns, until
 
 from tidewheel.base.errors import InvalidInput, Overloaded, TooLate
 from tidewheel.serving.options import EndpointOptions
+from tidewheel.serving.worker.endpoints import EndpointTable
 
 
 def run(story):
@@ -123,11 +124,52 @@ def test_what_nobody_waits_for_is_not_computed():
         house = LaneHouse(Summing())
         late, left, good = KeptCall([1.0], deadline=time.monotonic() - 1), KeptCall([2.0]), KeptCall([3.0])
         left.left = True
-        house.take(late, left, good)
+        kept_too_long = KeptCall([4.0])
+        kept_too_long.limit_to(-1000)
+        house.take(late, left, good, kept_too_long)
         await turns()
         assert house.model.asked == [1]
         assert isinstance(late.refused, TooLate)
-        assert {work.outcome.status for work in house.finished} == {200, 499, 504}
+        assert isinstance(kept_too_long.refused, TooLate)
+        statuses = {work.call: work.outcome.status for work in house.finished}
+        assert statuses == {good: 200, left: 499, late: 499, kept_too_long: 504}  # its own impatience is no evidence
+
+    run(story)
+
+
+def test_a_model_that_tries_to_exit_fails_its_request_and_nothing_else():
+    async def story():
+        house = LaneHouse(Exiting())
+        bad, good = KeptCall([13.0]), KeptCall([1.0])
+        for leaves_loop in (False, True):
+            house.version.leaves_loop = leaves_loop
+            house.take(bad, good)
+            await until(lambda: not house.lanes.waiting)
+            assert [work.outcome.status for work in house.finished] == [500, 200]
+            house.finished.clear()
+            good.answered = None
+
+    run(story)
+
+
+def test_requests_to_a_version_that_is_loaded_anew_meanwhile_are_answered_by_the_old_one():
+    async def story():
+        house = LaneHouse(Gated(), EndpointOptions(max_batch_rows=1))
+        first, second, third = (KeptCall([float(n)]) for n in range(3))
+        house.take(first, second)
+        await turns()
+        await reached(house.model.entered)
+        old, table = house.version, EndpointTable(2, {})
+        house.load()  # the same version, anew
+        house.lanes.keep(table)
+        house.take(third)
+        await turns()
+        house.model.gate.release(3)
+        await until(lambda: not house.lanes.waiting)
+        assert [call.answered.outputs[0, 0] for call in (first, second, third)] == [0.0, 1.0, 2.0]
+        assert old is not house.version
+        house.lanes.keep(table)
+        assert house.lanes._lanes == {}
 
     run(story)
 

@@ -77,7 +77,8 @@ class RunnerPool:
         """Forget a runner that has died, and let the project's next one wait."""
         self._forget(project)
         self._deaths[project] += 1
-        self._paused_until[project] = time.monotonic() + min(0.1 * 2 ** self._deaths[project], _LONGEST_PAUSE_S)
+        pause_s = min(0.1 * 2 ** min(self._deaths[project], 20), _LONGEST_PAUSE_S)
+        self._paused_until[project] = time.monotonic() + pause_s
 
     def _forget(self, project: Path) -> None:
         runner = self._runners.pop(project, None)

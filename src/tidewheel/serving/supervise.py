@@ -111,7 +111,7 @@ class WorkerGroup:
             elif (code := process.poll()) is not None:
                 del self._processes[index]
                 self._deaths[index] = 1 if now - self._born[index] > _STEADY_S else self._deaths.get(index, 0) + 1
-                self._due[index] = now + min(0.05 * 2 ** (self._deaths[index] - 1), _LONGEST_PAUSE_S)
+                self._due[index] = now + min(0.05 * 2 ** min(self._deaths[index] - 1, 20), _LONGEST_PAUSE_S)
                 said.append(f"worker-{index} ended with code {code}; starting it again.")
         self._let_go(now)
         return [*said, *self._fit_to_load(now)]

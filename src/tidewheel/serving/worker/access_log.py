@@ -7,6 +7,7 @@ the one before.
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -53,8 +54,11 @@ class AccessLog:
             return
         lines, self._lines = self._lines, []
         lines.append(b"")
-        with self._path.open("ab") as file:
-            file.write(b"\n".join(lines))
-            size = file.tell()
-        if size > self._max_bytes:
-            self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+        try:
+            with self._path.open("ab") as file:
+                file.write(b"\n".join(lines))
+                size = file.tell()
+            if size > self._max_bytes:
+                self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+        except OSError as error:  # a full disk, say: these lines are lost, and nothing else
+            print(f"{len(lines) - 1} lines of the access log are lost: {error}", file=sys.stderr)

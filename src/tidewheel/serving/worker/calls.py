@@ -72,6 +72,7 @@ class InferenceCall:
         "at_us",
         "began",
         "deadline",
+        "deadline_is_own",
         "endpoint",
         "inputs",
         "key",
@@ -110,6 +111,8 @@ class InferenceCall:
         self.parameters = parameters or {}
         self.deadline = deadline
         """`time.monotonic()` after which it is not computed."""
+        self.deadline_is_own = True
+        """Whether the caller set the deadline, and not the endpoint: then its passing says nothing of a version."""
         self.traceparent = traceparent
         """The caller's trace, as W3C Trace Context writes it."""
         self.at_us = 0
@@ -119,7 +122,8 @@ class InferenceCall:
     def limit_to(self, timeout_ms: float) -> None:
         """Do not compute it later than this from now; an earlier deadline of its own stands."""
         latest = time.monotonic() + timeout_ms / 1e3
-        self.deadline = latest if self.deadline is None else min(self.deadline, latest)
+        if self.deadline is None or latest < self.deadline:
+            self.deadline, self.deadline_is_own = latest, False
 
     def answer(self, answer: Answer) -> None:
         """Send an answer; called once, on the event loop, and never together with `refuse`."""

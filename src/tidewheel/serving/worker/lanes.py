@@ -30,6 +30,7 @@ from tidewheel.serving.worker.model_thread import ModelThread
 from tidewheel.serving.worker.runtime import INLINE_S, LoadedVersion
 
 _BACK_WITHIN_S = 3.0  # how long batch mates of a call that ended the model's process wait for the next one
+_MODEL_ERRORS = (Exception, SystemExit)  # a model may raise anything, and must not end a thread by it
 
 
 class Work:
@@ -42,9 +43,9 @@ class Work:
         self.explains = bool(call.parameters) and call.parameters.get("explain") is True
         """Whether its answer is to say why: it is computed alone, and never on the event loop."""
         self.outcome = Outcome(200, 0.0, NO_ROWS, {}, None)
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
 
-    def fail(self, failure: Exception, status: int) -> None:
+    def fail(self, failure: BaseException, status: int) -> None:
         """It will have no outputs."""
         self.failure, self.outcome.status = failure, status
 
@@ -90,7 +91,7 @@ class Lanes:
         self._online = online
         self._finish = finish
         self._batched = batched
-        self._lanes: dict[tuple[str, str], Lane] = {}
+        self._lanes: dict[tuple[str, LoadedVersion], Lane] = {}
         self._fresh: list[Lane] = []
 
     @property
@@ -104,11 +105,9 @@ class Lanes:
         Raises:
             Overloaded: if as many wait there as may.
         """
-        key = (endpoint.name, version.id)
+        key = (endpoint.name, version)
         lane = self._lanes.get(key)
-        if lane is None or lane.version is not version:
-            if lane is not None and lane.thread is not None:
-                lane.thread.close()  # behind what it still computes
+        if lane is None:
             lane = self._lanes[key] = Lane(endpoint, version)
         lane.endpoint = endpoint
         if lane.waiting >= endpoint.options.max_queue:
@@ -126,10 +125,11 @@ class Lanes:
 
     def keep(self, table: EndpointTable) -> None:
         """Let go of lanes whose version the table does not hold, once they are empty."""
-        for (name, version_id), lane in list(self._lanes.items()):
+        for (name, version), lane in list(self._lanes.items()):
             endpoint = table.endpoints.get(name)
-            if (endpoint is None or version_id not in endpoint.versions) and not lane.waiting:
-                del self._lanes[name, version_id]
+            stands = endpoint is not None and endpoint.versions.get(version.id) is version
+            if not stands and not lane.waiting:
+                del self._lanes[name, version]
                 if lane.thread is not None:
                     lane.thread.close()
 
@@ -188,7 +188,7 @@ class Lanes:
             return
         while lane.works:
             batch = self._next_batch(lane)
-            if len(batch) == 1 and _is_slow(batch[0], lane.version):
+            if batch and _is_slow(batch, lane.version):
                 self._send(lane, batch)
             elif batch:
                 began = perf_counter()
@@ -272,16 +272,17 @@ def compute(version: LoadedVersion, batch: Sequence[Work]) -> int:
     try:
         rows = np.concatenate([work.outcome.rows for work in batch])
         outputs = version.predict(rows)
-    except Exception:  # the model may raise anything, or its process die, for the sake of one row
+    except _MODEL_ERRORS:  # or its process has died, for the sake of one row
         return _compute_each(version, batch)
     _share(batch, outputs)
     return len(rows)
 
 
 def _compute_each(version: LoadedVersion, batch: Sequence[Work]) -> int:
-    rows, deadline = 0, time.monotonic() + _BACK_WITHIN_S
+    rows, patience_s = 0, _BACK_WITHIN_S
     for work in batch:
-        version.wait_until_back(deadline)
+        if not version.wait_until_back(patience_s):
+            patience_s = 0.0  # it does not come back, so the others need not wait as long
         rows += _compute_one(version, work)
     return rows
 
@@ -290,9 +291,11 @@ def _compute_one(version: LoadedVersion, work: Work) -> int:
     outcome = work.outcome
     try:
         outcome.outputs = version.predict(outcome.rows)
+    except InvalidInput as error:  # its rows fit its signature, if it has one: then it is the model that is wrong
+        work.fail(error, error.status if version.unsigned else 500)
     except TidewheelError as error:
         work.fail(error, error.status)
-    except Exception as error:  # the model may raise anything
+    except _MODEL_ERRORS as error:
         work.fail(error, 500)
     outcome.latency_s = perf_counter() - work.call.began
     if work.explains and outcome.outputs is not None:
@@ -303,7 +306,7 @@ def _compute_one(version: LoadedVersion, work: Work) -> int:
 def _explain(version: LoadedVersion, work: Work) -> None:
     try:
         work.outcome.explanation = version.explain(work.outcome.rows)
-    except Exception as error:  # as for any model call
+    except _MODEL_ERRORS as error:
         work.outcome.outputs = None
         work.fail(error, error.status if isinstance(error, TidewheelError) else 500)
 
@@ -318,8 +321,9 @@ def _share(batch: Sequence[Work], outputs: NDArray[np.float64]) -> None:
         start = end
 
 
-def _is_slow(work: Work, version: LoadedVersion) -> bool:
-    return work.explains or len(work.outcome.rows) * version.row_s > INLINE_S
+def _is_slow(batch: Sequence[Work], version: LoadedVersion) -> bool:
+    """Whether a batch would hold the event loop up; one that explains is alone."""
+    return batch[0].explains or sum(len(work.outcome.rows) for work in batch) * version.row_s > INLINE_S
 
 
 def _given_up(work: Work) -> bool:
@@ -328,7 +332,8 @@ def _given_up(work: Work) -> bool:
     if call.gone():
         work.fail(TooLate("The client has left."), 499)
     elif call.deadline is not None and time.monotonic() > call.deadline:
-        work.fail(TooLate("The request's deadline passed before it was computed.", fix="Give it more time."), 504)
+        late = TooLate("The request's deadline passed before it was computed.", fix="Give it more time.")
+        work.fail(late, 499 if call.deadline_is_own else late.status)
     else:
         return False
     work.outcome.latency_s = perf_counter() - call.began

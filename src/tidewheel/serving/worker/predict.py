@@ -79,6 +79,7 @@ class Inference:
     def sweep(self) -> None:
         """What is to be done a few times a second: refuse what is late, send models away that are not needed."""
         self.lanes.sweep()
+        self.lanes.keep(self.table)
         self.residency.sweep()
         for observer in self.observers:
             observer.flush()
@@ -117,29 +118,31 @@ class Inference:
         return endpoint.choose(call.unit)
 
     def _finish(self, lane: Lane, works: list[Work]) -> None:
-        """Log what became of works, answer them, and mirror them."""
+        """Log what became of works, answer them, count and mirror them."""
         for work in works:
+            call, outcome = work.call, work.outcome
+            routed = Call(call.request_id, call.at_us, lane.endpoint.name, call.unit, call.inputs)
+            logged = 0
             try:
-                self._finish_one(lane, work)
+                if outcome.status not in _NOT_LOGGED:
+                    logged = self._log_finished(routed, lane, work)
+                self._reply(lane, work)
             except Exception:  # what cannot be written must not take the requests behind it along
                 traceback.print_exc(file=sys.stderr)
-                work.call.refuse(Corrupt("The server failed; its log says how."))
+                call.refuse(Corrupt("The server failed; its log says how."))
+            self._tell(call, lane.version, outcome, logged)
+            if lane.endpoint.shadows and call.arm == "live" and outcome.status not in _NOT_LOGGED:
+                self._shadows.offer(routed, [each for each in lane.endpoint.shadows if each is not lane.version])
 
-    def _finish_one(self, lane: Lane, work: Work) -> None:
-        call, outcome = work.call, work.outcome
-        routed = Call(call.request_id, call.at_us, lane.endpoint.name, call.unit, call.inputs)
-        logged = 0
-        if outcome.status not in _NOT_LOGGED:
-            try:
-                policy = lane.endpoint.policies[lane.version.id]
-                logged = self._log_rows(routed, policy, lane.version, call.arm, outcome)
-            except Unavailable as error:
-                work.fail(error, error.status)
-                outcome.outputs = None
-        self._reply(lane, work)
-        self._tell(call, lane.version, outcome, logged)
-        if lane.endpoint.shadows and call.arm == "live" and outcome.status not in _NOT_LOGGED:
-            self._shadows.offer(routed, [each for each in lane.endpoint.shadows if each is not lane.version])
+    def _log_finished(self, routed: Call, lane: Lane, work: Work) -> int:
+        """Log a work's rows; one whose rows cannot be logged has failed."""
+        policy = lane.endpoint.policies[lane.version.id]
+        try:
+            return self._log_rows(routed, policy, lane.version, work.call.arm, work.outcome)
+        except Unavailable as error:
+            work.fail(error, error.status)
+            work.outcome.outputs = None
+            return 0
 
     def log_shadow(self, call: Call, version: LoadedVersion, outcome: Outcome) -> None:
         """Log and count what a shadow made of a mirrored request."""
@@ -157,8 +160,7 @@ class Inference:
             outcome = replace(outcome, rows=rows, entities=entities)
             call = msgspec.structs.replace(call, unit=policy.redact_unit(call.unit))
         records = records_of(call, version, arm, outcome)
-        for record in records:
-            self._log.append(record)
+        self._log.append_all(records)
         return len(records)
 
     def _tell(self, call: InferenceCall, version: LoadedVersion, outcome: Outcome, logged: int) -> None:
@@ -179,7 +181,7 @@ class Inference:
             call.refuse(Corrupt(f"The version {version.id} failed on this request: {kind}."))
 
     def _is_busy(self, version: LoadedVersion) -> bool:
-        return self.lanes.busy(version)
+        return self.lanes.busy(version) or self._shadows.busy(version)
 
     def _count_batch(self, lane: Lane, rows: int) -> None:
         self._meters.count_batch(lane.endpoint.name, lane.version.id, rows)
@@ -209,6 +211,6 @@ def _check_outputs(call: InferenceCall, version: LoadedVersion) -> None:
             raise InvalidInput(f"There is no output {name!r}.", fix=f"The outputs are: {', '.join(version.outputs)}.")
 
 
-def _print_failure(version: LoadedVersion, failure: Exception | None) -> None:
+def _print_failure(version: LoadedVersion, failure: BaseException | None) -> None:
     print(f"version {version.id} ({version.model} {version.number}) failed:", file=sys.stderr)
     traceback.print_exception(failure, file=sys.stderr)

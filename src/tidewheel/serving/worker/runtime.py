@@ -32,7 +32,7 @@ from tidewheel.serving.worker.warm_up import load_background, warm_up_rows
 INLINE_S = 0.002
 """Model calls expected to take longer than this leave the event loop."""
 _TIMED_CALLS = 3
-_SLOW_CALLS = 3  # one may be the machine's hiccup
+_SLOW_CALLS = 3  # in a row: one may be the machine's hiccup
 
 
 class LoadedVersion:
@@ -142,16 +142,18 @@ class LoadedVersion:
         told: dict[str, NDArray[np.float64] | str] = {"attributions": values, "attributions_base": base}
         return told | {"attributions_scale": found.scale, "attributions_method": found.method}
 
-    def wait_until_back(self, deadline: float) -> None:
-        """After a failed call: wait for a process of its own to be there again; blocks. Else nothing is waited for."""
-        if isinstance(self.predictor, IsolatedPredictor):
-            self.predictor.wait_until_back(deadline)
+    def wait_until_back(self, within_s: float) -> bool:
+        """After a failed call: wait for a process of its own to be there again, and say whether it is; blocks."""
+        predictor = self.predictor
+        return predictor.wait_until_back(within_s) if isinstance(predictor, IsolatedPredictor) else True
 
     def note_time(self, took_s: float, rows: int) -> None:
         """Learn from a call on the event loop: a version that is slow on real rows leaves it, whatever its sample."""
         if took_s > INLINE_S * rows:
             self._slow_calls += 1
             self.leaves_loop = self._slow_calls >= _SLOW_CALLS
+        else:
+            self._slow_calls = 0
 
     def wake(self) -> None:
         """Load the model and warm it up, unless it is in memory. Blocks.

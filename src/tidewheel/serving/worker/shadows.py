@@ -11,6 +11,7 @@ import asyncio
 import sys
 import threading
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from queue import SimpleQueue
 from time import monotonic, perf_counter
@@ -43,6 +44,7 @@ class Shadows:
         self._dropped = dropped
         self._fresh: list[Job] = []
         self._waiting = 0
+        self._of_version: Counter[str] = Counter()
         self._jobs: SimpleQueue[list[Job]] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -51,6 +53,10 @@ class Shadows:
         """Requests not yet computed."""
         return self._waiting
 
+    def busy(self, version: LoadedVersion) -> bool:
+        """Whether requests to a version are not yet computed."""
+        return self._of_version[version.id] > 0
+
     def offer(self, call: Call, versions: list[LoadedVersion]) -> None:
         """Mirror a request to versions, or drop it where they are behind. The thread sees it after this loop turn."""
         for version in versions:
@@ -58,6 +64,7 @@ class Shadows:
                 self._dropped(call.endpoint)
                 continue
             self._waiting += 1
+            self._of_version[version.id] += 1
             if not self._fresh:
                 self._loop.call_soon(self._hand_over)
             self._fresh.append((call, version))
@@ -80,6 +87,7 @@ class Shadows:
     def _finish(self, done: list[tuple[Job, Outcome]]) -> None:
         self._waiting -= len(done)
         for (call, version), outcome in done:
+            self._of_version[version.id] -= 1
             self._done(call, version, outcome)
 
 
@@ -93,7 +101,7 @@ def _outcome_of(call: Call, version: LoadedVersion, online: Any) -> Outcome:
         outcome.outputs = version.predict(outcome.rows)
     except TidewheelError as error:
         outcome.status = error.status
-    except Exception:
+    except (Exception, SystemExit):  # a model may raise anything, and must not end the thread of all shadows
         outcome.status = 500
         traceback.print_exc(file=sys.stderr)
     outcome.latency_s = perf_counter() - began

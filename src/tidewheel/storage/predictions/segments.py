@@ -11,7 +11,7 @@ import errno
 import fcntl
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -61,6 +61,10 @@ class OpenSegment:
         self._words = memoryview(self._map).cast("Q")
         self._end = FIRST_FRAME
         unnamed.rename(self.path)
+
+    def has_room(self, length: int) -> bool:
+        """Whether frames of so many bytes in all fit behind what is there."""
+        return self._end + length <= self.size_bytes
 
     def append(self, payload: bytes) -> bool:
         """Commit a payload to the mapped page; False if there is no room left for it."""
@@ -143,9 +147,9 @@ def seal_abandoned(folder: Path) -> list[str]:
     return stems
 
 
-def segment_room(segment_bytes: int, payload: bytes) -> int:
-    """The size of a new segment that must hold `payload`: whole pages."""
-    wanted = max(segment_bytes, FIRST_FRAME + frame_bytes(len(payload)))
+def segment_room(segment_bytes: int, payloads: Sequence[bytes]) -> int:
+    """The size of a new segment that must hold `payloads`: whole pages."""
+    wanted = max(segment_bytes, FIRST_FRAME + sum(frame_bytes(len(payload)) for payload in payloads))
     return -(-wanted // mmap.PAGESIZE) * mmap.PAGESIZE
 
 

@@ -7,11 +7,13 @@ the next segment).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from tidewheel.base.errors import InvalidInput
+from tidewheel.storage.predictions.frames import frame_bytes
 from tidewheel.storage.predictions.records import Label, Prediction
 from tidewheel.storage.predictions.segments import Kind, OpenSegment, segment_room
 
@@ -39,9 +41,27 @@ class PredictionWriter:
         payload = _encode(record)
         if record.__class__ is Prediction:
             if self._predictions is None or not self._predictions.append(payload):
-                self._predictions = self._append_to_next("predictions", self._predictions, payload)
+                self._next("predictions", self._predictions, [payload]).append(payload)
         elif self._labels is None or not self._labels.append(payload):
-            self._labels = self._append_to_next("labels", self._labels, payload)
+            self._next("labels", self._labels, [payload]).append(payload)
+
+    def append_all(self, records: Sequence[Prediction] | Sequence[Label]) -> None:
+        """Log several records of one kind: all of them, or none.
+
+        Raises:
+            Unavailable: if the disk has no room for another segment. None of them is then logged.
+        """
+        if len(records) <= 1:
+            for record in records:
+                self.append(record)
+            return
+        payloads = [_encode(record) for record in records]
+        kind: Kind = "labels" if records[0].__class__ is Label else "predictions"
+        segment = self._predictions if kind == "predictions" else self._labels
+        if segment is None or not segment.has_room(sum(frame_bytes(len(payload)) for payload in payloads)):
+            segment = self._next(kind, segment, payloads)
+        for payload in payloads:
+            segment.append(payload)
 
     def seal(self) -> None:
         """Close the open segments; the next append begins new ones."""
@@ -50,9 +70,13 @@ class PredictionWriter:
                 segment.seal()
         self._predictions = self._labels = None
 
-    def _append_to_next(self, kind: Kind, full: OpenSegment | None, payload: bytes) -> OpenSegment:
-        following = OpenSegment(self._folder, kind, self._name, segment_room(self._segment_bytes, payload))
-        following.append(payload)
+    def _next(self, kind: Kind, full: OpenSegment | None, payloads: Sequence[bytes]) -> OpenSegment:
+        """A segment with room for payloads, in place of a full one, which is sealed once the next is there."""
+        following = OpenSegment(self._folder, kind, self._name, segment_room(self._segment_bytes, payloads))
+        if kind == "predictions":
+            self._predictions = following
+        else:
+            self._labels = following
         if full is not None:
             full.seal()
         return following

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tidewheel.serving.worker.repository import Repository
 
 _MAX_STREAMS = 1024  # calls at once on one connection
+_MAX_CALLS = 4096  # and on all of them
 
 
 class GrpcServer:
@@ -68,7 +69,7 @@ async def open_grpc(
 
     service = InferenceService(inference, repository, TokenGuard(settings), ready)
     health = Health(ready)
-    server = grpc.aio.server(options=_options(settings))
+    server = grpc.aio.server(options=_options(settings), maximum_concurrent_rpcs=_MAX_CALLS)
     server.add_generic_rpc_handlers((service.handler(), health.handler()))
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     try:

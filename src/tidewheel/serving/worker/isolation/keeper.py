@@ -133,9 +133,19 @@ class Keeper:
         deaths = 0
         while not self._closed.is_set():
             began = time.monotonic()
-            self._keep_one()
+            try:
+                self._keep_one()
+            except TidewheelError as error:
+                self._say(error)
+            except Exception as error:  # no descriptors or no memory for a child now, say: there may be later
+                self._say(Unavailable(f"No process could be started for the model: {error}.", fix="Try again later."))
             deaths = 1 if time.monotonic() - began > _STEADY_S else deaths + 1
             self._closed.wait(min(_FIRST_PAUSE_S * 2 ** min(deaths - 1, 20), _LONGEST_PAUSE_S))
+
+    def _say(self, trouble: TidewheelError) -> None:
+        with self._changed:
+            self._trouble = trouble
+            self._changed.notify_all()
 
     def _keep_one(self) -> None:
         """One child from start to end."""
@@ -154,10 +164,6 @@ class Keeper:
                     error = Unavailable(f"The model's process {_end_of(process)}.")
                     print(error, file=sys.stderr, flush=True)
                     self._withdraw(child, error)
-            except TidewheelError as error:
-                with self._changed:
-                    self._trouble = error
-                    self._changed.notify_all()
             finally:
                 _kill(process)
                 process.wait()

@@ -56,10 +56,12 @@ class IsolatedPredictor:
         """
         return self._keeper.ask(rows)
 
-    def wait_until_back(self, deadline: float) -> None:
-        """Wait, until `deadline` (`time.monotonic()`) at most, for the child that is started after one has died."""
+    def wait_until_back(self, within_s: float) -> bool:
+        """Wait for the child that is started after one has died; whether there is one."""
+        deadline = time.monotonic() + within_s
         while self._keeper.pid is None and time.monotonic() < deadline:
             time.sleep(_LOOK_S)
+        return self._keeper.pid is not None
 
     def close(self) -> None:
         """End the child. A call under way is refused."""
