@@ -13,8 +13,9 @@ from tritonclient.grpc import service_pb2
 from tidewheel.base import errors
 from tidewheel.base.errors import InvalidInput
 from tidewheel.serving.worker.binary_tensors import DTYPES
+from tidewheel.serving.worker.call_options import deadline_of, key_among
 from tidewheel.serving.worker.calls import Answer
-from tidewheel.serving.worker.grpc.codec import deadline_of, key_among, read_request, write_answer
+from tidewheel.serving.worker.grpc.codec import read_request, write_answer
 from tidewheel.serving.worker.grpc.messages import MESSAGES, ModelInferRequest, ModelInferResponse
 from tidewheel.serving.worker.grpc.status import CODES, details_of
 from tidewheel.serving.worker.grpc.tensors import CONTENTS

@@ -175,13 +175,15 @@ def records_of(call: Call, version: LoggedVersion, arm: str, outcome: Outcome) -
         keys = {name: values[0] for name, values in entities.items()} if entities else entities
         answer = b"" if outputs is None else outputs.tobytes()
         return [Prediction(call.id, *fixed, keys, rows.tobytes(), answer)]  # type: ignore[arg-type]
+    features, width = rows.tobytes(), rows.shape[1] * 8
+    answers, depth = (b"", 0) if outputs is None else (outputs.tobytes(), outputs.shape[1] * 8)
     return [
         Prediction(
             f"{call.id}:{row}",
             *fixed,
-            {name: values[row] for name, values in entities.items()},
-            rows[row].tobytes(),
-            b"" if outputs is None else outputs[row].tobytes(),
+            {name: values[row] for name, values in entities.items()} if entities else entities,  # type: ignore[arg-type]
+            features[row * width : (row + 1) * width],
+            answers[row * depth : (row + 1) * depth],
         )
         for row in range(len(rows))
     ]

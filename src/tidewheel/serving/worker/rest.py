@@ -6,13 +6,13 @@ https://github.com/kserve/open-inference-protocol, REST, with Triton's binary ex
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tidewheel.base.errors import InvalidInput, Overloaded, TidewheelError, Unavailable
 from tidewheel.serving.worker.answer_codings import packed
 from tidewheel.serving.worker.binary_tensors import cut_tensors
+from tidewheel.serving.worker.call_options import deadline_of, key_among
 from tidewheel.serving.worker.calls import Answer, InferenceCall, Input
 from tidewheel.serving.worker.content_types import read_as_said
 from tidewheel.serving.worker.http_answers import JSON
@@ -55,9 +55,9 @@ class RestCall(InferenceCall):
             asked=asked or text_of(headers.get(b"x-tidewheel-version")),
             request_id=request_id,
             wanted=wanted,
-            key=text_of(headers.get(b"x-tidewheel-key")) or _key_among(parameters),
+            key=text_of(headers.get(b"x-tidewheel-key")) or key_among(parameters),
             parameters=parameters,
-            deadline=_deadline(headers, parameters),
+            deadline=deadline_of(_timeout_s(headers), parameters),
             traceparent=text_of(headers.get(b"traceparent")),
         )
         self._exchange = exchange
@@ -194,25 +194,10 @@ def _head_of(body: bytes, length: bytes) -> memoryview:
     return memoryview(body)[: int(length)]
 
 
-def _key_among(parameters: Mapping[str, Any] | None) -> str | None:
-    given = None if parameters is None else parameters.get("key")
-    if given is not None and (not isinstance(given, str | int) or isinstance(given, bool)):
-        raise InvalidInput("The routing key must be a string.", where="parameters.key")
-    return None if given is None else str(given)
-
-
-def _deadline(headers: Mapping[bytes, bytes], parameters: Mapping[str, Any] | None) -> float | None:
-    """When the caller stops waiting: `X-Tidewheel-Timeout-Ms`, or Triton's parameter `timeout` in microseconds."""
+def _timeout_s(headers: Mapping[bytes, bytes]) -> float | None:
     header = headers.get(b"x-tidewheel-timeout-ms")
-    if header is not None:
-        if not header.isdigit() or len(header) > 9:
-            raise InvalidInput(f"X-Tidewheel-Timeout-Ms is {text_of(header[:40])!r}.", fix="Give whole milliseconds.")
-        return time.monotonic() + int(header) / 1e3
-    timeout_us = None if parameters is None else parameters.get("timeout")
-    if timeout_us is None or timeout_us == 0:
+    if header is None:
         return None
-    if type(timeout_us) is not int or not 0 < timeout_us < 10**13:
-        raise InvalidInput(
-            f"The timeout is {timeout_us!r:.40}.", where="parameters.timeout", fix="Give whole microseconds."
-        )
-    return time.monotonic() + timeout_us / 1e6
+    if not header.isdigit() or len(header) > 9:
+        raise InvalidInput(f"X-Tidewheel-Timeout-Ms is {text_of(header[:40])!r}.", fix="Give whole milliseconds.")
+    return int(header) / 1e3

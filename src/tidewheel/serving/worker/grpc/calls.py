@@ -9,8 +9,9 @@ import asyncio
 from collections.abc import Mapping
 
 from tidewheel.base.errors import TidewheelError
+from tidewheel.serving.worker.call_options import deadline_of, key_among
 from tidewheel.serving.worker.calls import Answer, InferenceCall
-from tidewheel.serving.worker.grpc.codec import InferRequest, deadline_of, key_among, write_answer
+from tidewheel.serving.worker.grpc.codec import InferRequest, write_answer
 
 
 class GrpcCall(InferenceCall):

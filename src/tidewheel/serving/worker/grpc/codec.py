@@ -1,13 +1,11 @@
 """Messages to calls, answers to messages: `ModelInferRequest` and `ModelInferResponse`.
 
-https://github.com/kserve/open-inference-protocol, gRPC, with Triton's `timeout` parameter. Pure but for the clock that
-a timeout counts from; called by `service`, knows no connection.
+https://github.com/kserve/open-inference-protocol, gRPC, with Triton's raw contents. Pure; called by `service`, knows
+no connection.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +18,6 @@ from tidewheel.serving.worker.grpc.tensors import read_inputs
 from tidewheel.serving.worker.inference_codec import named_outputs
 
 _UNOFFERED = {"classification": "Ask for the output itself.", "shared_memory_region": "Read it from the answer."}
-_LONGEST_TIMEOUT_US = 10**13
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,37 +62,6 @@ def read_request(data: bytes) -> InferRequest:
         parameters=_values_of(message.parameters),
         raw=bool(message.raw_input_contents),
     )
-
-
-def key_among(parameters: Mapping[str, Any]) -> str | None:
-    """The routing key that a request gives as its parameter `key`.
-
-    Raises:
-        InvalidInput: if it is not a string or an integer.
-    """
-    given = parameters.get("key")
-    if given is None:
-        return None
-    if not isinstance(given, str | int) or isinstance(given, bool):
-        raise InvalidInput("The routing key must be a string.", where="parameters.key")
-    return str(given)
-
-
-def deadline_of(remaining_s: float | None, parameters: Mapping[str, Any]) -> float | None:
-    """When the caller stops waiting, on `time.monotonic()`: gRPC's own deadline or Triton's `timeout`, the earlier.
-
-    Raises:
-        InvalidInput: if `timeout` is no number of microseconds.
-    """
-    waits_s = [] if remaining_s is None else [remaining_s]
-    timeout_us = parameters.get("timeout", 0)
-    if timeout_us:
-        if type(timeout_us) is not int or not 0 < timeout_us < _LONGEST_TIMEOUT_US:
-            raise InvalidInput(
-                f"The timeout is {timeout_us!r:.40}.", where="parameters.timeout", fix="Give whole microseconds."
-            )
-        waits_s.append(timeout_us / 1e6)
-    return time.monotonic() + min(waits_s) if waits_s else None
 
 
 def write_answer(answer: Answer, wanted: list[str], raw: bool) -> bytes:
