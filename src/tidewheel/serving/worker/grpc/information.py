@@ -5,21 +5,20 @@ The answers say what `GET /v2/models/…` says. Pure reads of the worker's table
 
 from __future__ import annotations
 
-from importlib.metadata import version as version_of
 from typing import Any
 
 from tidewheel.base.errors import TidewheelError, Unavailable
+from tidewheel.serving.worker import descriptions
 from tidewheel.serving.worker.endpoints import LoadedEndpoint
 from tidewheel.serving.worker.grpc.messages import ModelMetadataResponse, ServerMetadataResponse
 from tidewheel.serving.worker.predict import Inference
 from tidewheel.serving.worker.runtime import LoadedVersion
 
-EXTENSIONS = ("binary_tensor_data", "model_repository")
-
 
 def describe_server() -> Any:
     """The `ServerMetadataResponse` of this install."""
-    return ServerMetadataResponse(name="tidewheel", version=version_of("tidewheel"), extensions=EXTENSIONS)
+    told = descriptions.describe_server()
+    return ServerMetadataResponse(name=told.name, version=told.version, extensions=told.extensions)
 
 
 def is_ready(inference: Inference, name: str, asked: str) -> bool:
@@ -41,13 +40,12 @@ def describe_model(inference: Inference, name: str, asked: str) -> Any:
         Unavailable: if no version is behind the endpoint.
     """
     endpoint = inference.table.endpoint(name)
-    version = find_version(endpoint, asked)
-    described = ModelMetadataResponse(name=endpoint.name, platform=f"tidewheel_{version.format}")
-    described.versions.extend(each.number for each in endpoint.versions.values())
-    described.inputs.add(name="features", datatype="FP64", shape=[-1, version.width])
-    for output in version.outputs:
-        described.outputs.add(name=output, datatype="FP64", shape=[-1])
-    return described
+    told = descriptions.describe_model(endpoint, find_version(endpoint, asked))
+    message = ModelMetadataResponse(name=told.name, platform=told.platform, versions=told.versions)
+    for tensors, added in ((told.inputs, message.inputs), (told.outputs, message.outputs)):
+        for tensor in tensors:
+            added.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
+    return message
 
 
 def find_version(endpoint: LoadedEndpoint, asked: str) -> LoadedVersion:
