@@ -43,10 +43,10 @@ def test_the_page_shows_the_options_that_somebody_set(platform: Platform) -> Non
     platform.serving.create_endpoint("surge")
     with listening(build(platform)) as url:
         assert "Served with" not in httpx.get(f"{url}/live/traffic").text
-    platform.serving.configure_endpoint("surge", log_share=0.25, redact=["<phone>"], isolated=True)
+    platform.serving.configure_endpoint("surge", log_share=0.25, redact=["<phone>"], isolated=True, idle_unload_s=60)
     with listening(build(platform)) as url:  # another server: one looks again only after a while
         text = httpx.get(f"{url}/live/traffic").text
-    for shown in ("isolated", "yes", "log share", "0.25", "&lt;phone&gt;"):
+    for shown in ("isolated", "yes", "log share", "0.25", "&lt;phone&gt;", "idle unload", "60 s"):
         assert shown in text
     assert "max queue" not in text
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _RATE_OVER_S = 5.0
 
+_UNITS = ("ms", "s")
+
 
 def traffic_view(
     platform: Platform, endpoint: str, rollout: Rollout | None, recorder: Recorder, name: Callable[[str], str]
@@ -65,13 +67,19 @@ def _options(options: EndpointOptions) -> tuple[tuple[str, str], ...]:
     defaults = EndpointOptions()
     names = [field.name for field in fields(options)]
     changed = [(name, getattr(options, name)) for name in names if getattr(options, name) != getattr(defaults, name)]
-    return tuple((name.replace("_", " "), _told(value)) for name, value in changed)
+    return tuple(_told(name, value) for name, value in changed)
 
 
-def _told(value: float | tuple[str, ...]) -> str:
+def _told(name: str, value: float | tuple[str, ...]) -> tuple[str, str]:
+    """An option's name in words and its value, with the unit that its name ends in."""
     if isinstance(value, tuple):
-        return ", ".join(value)
-    return ("yes" if value else "no") if isinstance(value, bool) else f"{value:g}"
+        return name, ", ".join(value)
+    if isinstance(value, bool):
+        return name, "yes" if value else "no"
+    words, _, last = name.rpartition("_")
+    if last in _UNITS:
+        return words.replace("_", " "), f"{value:g} {last}"
+    return name.replace("_", " "), f"{value:g}"
 
 
 def _rate(points: Sequence[TrafficPoint]) -> float | None:
