@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from tidewheel.serving import Route
 
 _RATE_OVER_S = 5.0
-
 _UNITS = ("ms", "s")
 
 
