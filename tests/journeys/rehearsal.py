@@ -74,6 +74,9 @@ class Exchange:
     def refuse(self, status: int, message: str, extra: bytes = b"") -> None:
         raise AssertionError(f"refused with {status}: {message}")
 
+    def gone(self) -> bool:
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Column:

@@ -13,7 +13,9 @@ than `max_queue` waiting requests are refused. What nobody waits for any more is
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from time import perf_counter
@@ -22,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tidewheel.base.errors import InvalidInput, Overloaded, TidewheelError, TooLate
+from tidewheel.base.errors import Corrupt, InvalidInput, Overloaded, TidewheelError, TooLate
 from tidewheel.serving.worker.calls import NO_ROWS, InferenceCall, Outcome
 from tidewheel.serving.worker.endpoints import EndpointTable, LoadedEndpoint
 from tidewheel.serving.worker.model_inputs import rows_of
@@ -155,8 +157,12 @@ class Lanes:
         for lane in lanes:
             lane.listed = False
         for lane in lanes:
-            self._assemble(lane)
-            self._advance(lane)
+            try:
+                self._assemble(lane)
+                self._advance(lane)
+            except Exception as error:  # a fault of ours in one lane: its requests are told, and the others go on
+                traceback.print_exc(file=sys.stderr)
+                self._give_up(lane, Corrupt(f"The server failed: {type(error).__name__}; its log says how."))
 
     def _assemble(self, lane: Lane) -> None:
         """Make rows of what arrived; what has none is refused at once."""
@@ -202,7 +208,11 @@ class Lanes:
         """Go on with a lane whose model has come into memory, or refuse what waits for it."""
         if error is None:
             self._advance(lane)
-            return
+        else:
+            self._give_up(lane, error)
+
+    def _give_up(self, lane: Lane, error: TidewheelError) -> None:
+        """Refuse what waits in a lane."""
         works = list(lane.works)
         lane.works.clear()
         for work in works:
