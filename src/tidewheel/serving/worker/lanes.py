@@ -200,8 +200,8 @@ class Lanes:
                 began = perf_counter()
                 rows = compute(lane.version, batch)
                 lane.version.note_time(perf_counter() - began, rows)
-                self._batched(lane, rows)
                 self._finish(lane, batch)
+                self._batched(lane, rows)
         lane.expected = under_way
 
     def _woken(self, lane: Lane, error: TidewheelError | None) -> None:
@@ -270,8 +270,8 @@ class Lanes:
     def _received(self, lane: Lane, batch: list[Work], rows: int) -> None:
         lane.computing -= len(batch)
         lane.expected = len(batch) + len(lane.works)
-        self._batched(lane, rows)
         self._finish(lane, batch)
+        self._batched(lane, rows)
         self._advance(lane)
 
 
