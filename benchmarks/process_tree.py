@@ -1,8 +1,10 @@
-"""What a process and all it started cost so far, read from /proc: processor time and memory."""
+"""A process and all it started: what they cost so far, read from /proc, and how they end together."""
 
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 from pathlib import Path
 
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
@@ -18,6 +20,22 @@ def tree(root: int) -> list[int]:
     for process in found:
         found.extend(parents.get(process, ()))
     return found
+
+
+def end_tree(process: subprocess.Popen[bytes], within_s: float) -> None:
+    """End a process that was started here, and all it started: its workers, once orphaned, would go on."""
+    started = tree(process.pid)
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(within_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for each in started[1:]:
+        try:
+            os.kill(each, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
 
 
 def cpu_s(root: int) -> float:

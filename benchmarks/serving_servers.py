@@ -10,7 +10,6 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.process_tree import cpu_s, memory_mb, tree
+from benchmarks.process_tree import cpu_s, end_tree, memory_mb
 from benchmarks.serving_environments import PEERS, model_folder, python_of
 from benchmarks.serving_requests import BINARY, GRPC, PROTOCOL, RAW, ROOT, ROWS, Rows, Shape
 from benchmarks.tracking_servers import free_port
@@ -113,7 +112,7 @@ def running(server: Server, home: Path, model: str = "trees", max_batch_rows: in
             _wait_for_an_answer(started, log)
             yield started
         finally:
-            _end(process)
+            end_tree(process, within_s=15)
 
 
 def _command(server: Server, home: Path, port: int) -> list[str]:
@@ -168,19 +167,3 @@ def _wait_for_an_answer(started: Running, log: Path) -> None:
     said = [line for line in log.read_text(errors="replace").splitlines() if line.strip()] or ["it said nothing"]
     worst = [line for line in said if "Error" in line] or said
     raise RuntimeError(f"it did not start ({trouble}): {worst[-1][:300]}")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Its workers, once orphaned, would go on."""
-    started = tree(process.pid)
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(15)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    for each in started[1:]:
-        try:
-            os.kill(each, signal.SIGKILL)
-        except ProcessLookupError:
-            continue

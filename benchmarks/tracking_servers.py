@@ -8,7 +8,6 @@ offer to switch off and what would only slow it down here: telemetry, and the ru
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from benchmarks.process_tree import cpu_s, tree
+from benchmarks.process_tree import cpu_s, end_tree
 
 _START_S = 120
 MLFLOW_SETTINGS = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
@@ -92,7 +91,7 @@ def running(name: str, command: list[str], port: int, folder: Path, settings: di
         _wait(url + FIRST_ANSWER, process, folder / "server.log")
         yield Server(name, url, process, time.perf_counter() - began)
     finally:
-        _end(process)
+        end_tree(process, within_s=10)
 
 
 def free_port() -> int:
@@ -112,19 +111,3 @@ def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
         except (URLError, OSError):
             time.sleep(0.005)
     raise RuntimeError(f"{process.args} did not start:\n{log.read_text()[-3000:]}")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Its workers, once orphaned, would go on."""
-    started = tree(process.pid)
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    for each in started[1:]:
-        try:
-            os.kill(each, signal.SIGKILL)
-        except ProcessLookupError:
-            continue

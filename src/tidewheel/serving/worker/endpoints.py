@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tidewheel.base.errors import NotFound
+from tidewheel.base.errors import NotFound, Unavailable
 from tidewheel.serving.assignment import Line, hash_line, pick, point_of
 from tidewheel.serving.options import EndpointOptions
 from tidewheel.serving.records import RoutingUnit
@@ -37,6 +37,23 @@ class LoadedEndpoint:
         if len(self.line) == 1:
             return self.versions[self.line[0][1]]
         return self.versions[pick(self.line, point_of(self.salt, unit))]
+
+    def last_on_route(self) -> LoadedVersion:
+        """The version with the last word on the route: the champion.
+
+        Raises:
+            Unavailable: if no version is behind the endpoint.
+        """
+        self.require_route()
+        return self.versions[self.line[-1][1]]
+
+    def require_route(self) -> None:
+        """Raise Unavailable if no version is behind the endpoint."""
+        if not self.line:
+            raise Unavailable(
+                f"The endpoint {self.name!r} has no version to answer with.",
+                fix="Deploy one: `tidewheel deploy MODEL --endpoint …`.",
+            )
 
     def version(self, asked: str) -> LoadedVersion:
         """The version of an id or a number.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tidewheel.base.errors import NotFound
+from tidewheel.base.errors import NotFound, Unavailable
 from tidewheel.serving.worker.descriptions import describe_model, describe_server
 from tidewheel.serving.worker.endpoints import LoadedEndpoint
 from tidewheel.serving.worker.http_protocol import Exchange
@@ -87,12 +87,7 @@ class Information:
         """The version asked for, else the one with the last word on the route; refuses where there is none."""
         try:
             endpoint = self._inference.table.endpoint(name)
-            if asked is not None:
-                return endpoint, endpoint.version(asked)
-        except NotFound as error:
-            exchange.refuse(404, str(error))
+            return endpoint, endpoint.last_on_route() if asked is None else endpoint.version(asked)
+        except (NotFound, Unavailable) as error:
+            exchange.refuse(error.status, str(error))
             return None
-        if not endpoint.line:
-            exchange.refuse(503, f"The endpoint {name!r} has no version to answer with.")
-            return None
-        return endpoint, endpoint.versions[endpoint.line[-1][1]]

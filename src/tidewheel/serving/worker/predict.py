@@ -109,11 +109,7 @@ class Inference:
         if call.asked is not None:
             call.arm = "direct"
             return endpoint.version(call.asked)
-        if not endpoint.line:
-            raise Unavailable(
-                f"The endpoint {endpoint.name!r} has no version to answer with.",
-                fix="Deploy one: `tidewheel deploy MODEL --endpoint …`.",
-            )
+        endpoint.require_route()
         call.arm = "live"
         return endpoint.choose(call.unit)
 

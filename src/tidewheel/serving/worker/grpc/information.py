@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tidewheel.base.errors import TidewheelError, Unavailable
+from tidewheel.base.errors import TidewheelError
 from tidewheel.serving.worker import descriptions
 from tidewheel.serving.worker.endpoints import LoadedEndpoint
 from tidewheel.serving.worker.grpc.messages import ModelMetadataResponse, ServerMetadataResponse
@@ -55,11 +55,4 @@ def find_version(endpoint: LoadedEndpoint, asked: str) -> LoadedVersion:
         NotFound: if the endpoint does not have it.
         Unavailable: if no version is behind the endpoint.
     """
-    if asked:
-        return endpoint.version(asked)
-    if not endpoint.line:
-        raise Unavailable(
-            f"The endpoint {endpoint.name!r} has no version to answer with.",
-            fix="Deploy one: `tidewheel deploy MODEL --endpoint …`.",
-        )
-    return endpoint.versions[endpoint.line[-1][1]]
+    return endpoint.version(asked) if asked else endpoint.last_on_route()
