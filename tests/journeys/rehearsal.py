@@ -40,7 +40,7 @@ from tidewheel.features.push import push_rows
 from tidewheel.pipelines import RunState
 from tidewheel.pipelines.executor import Exit
 from tidewheel.serving.snapshot import ServingFolder, WorkerReport, write_atomically
-from tidewheel.serving.worker.calls import Call, Outcome, records_of
+from tidewheel.serving.worker.calls import Call, Outcome, log_outcome
 from tidewheel.serving.worker.endpoints import LoadedEndpoint
 from tidewheel.serving.worker.labels import LabelTaker
 from tidewheel.serving.worker.metrics import Meters
@@ -224,8 +224,7 @@ class Rehearsal:
             call = Call(quote.quote_id + suffix, at_us, ENDPOINT, quote.rider_id, inputs)
             keys = {name: [values[place]] for name, values in entities.items()}
             part = slice(place, place + 1)
-            (record,) = records_of(call, version, arm, Outcome(200, LATENCY_S, rows[part], keys, outputs[part]))
-            self._log.append(record)
+            log_outcome(self._log, call, version, arm, Outcome(200, LATENCY_S, rows[part], keys, outputs[part]))
             series.observe(200, LATENCY_S, 1)
         return [Answer(version.number, *values) for values in outputs.tolist()]
 
@@ -252,8 +251,7 @@ class Rehearsal:
         write_atomically(self._folder.report(0), report)
 
     def _log_shadow(self, call: Call, version: LoadedVersion, outcome: Outcome) -> None:
-        for record in records_of(call, version, "shadow", replace(outcome, latency_s=LATENCY_S)):
-            self._log.append(record)
+        log_outcome(self._log, call, version, "shadow", replace(outcome, latency_s=LATENCY_S))
 
 
 @contextmanager

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from tidewheel.storage import Metadata, open_backend
-from tidewheel.storage.predictions import Label, Prediction, PredictionLog, PredictionWriter
+from tidewheel.storage.predictions import Label, Prediction, PredictionLog, PredictionWriter, RowsPrediction
 from tidewheel.storage.predictions.frames import frame_bytes, walk_frames
+from tidewheel.storage.predictions.records import encode_rows
 from tidewheel.storage.predictions.segments import OpenSegment
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -155,8 +156,17 @@ def test_compaction_keeps_what_a_consumer_has_still_to_read(log: PredictionLog, 
     assert not list(log.folder.glob("*.sealed"))
 
 
+def rows_payload(rows: int, features: bytes) -> bytes:
+    return encode_rows(RowsPrediction("r", 1, "surge", "v", "live", "u", 200, 40, {}, features * rows, b""), rows)
+
+
+payload = st.binary(min_size=1, max_size=60).filter(lambda data: data[0] != 0xC1) | st.builds(
+    rows_payload, st.integers(2, 5), st.binary(max_size=8)
+)
+
+
 @settings(max_examples=60, deadline=None)
-@given(payloads=st.lists(st.binary(min_size=1, max_size=60), max_size=12), cut=st.integers(0, 400))
+@given(payloads=st.lists(payload, max_size=12), cut=st.integers(0, 400))
 def test_a_torn_segment_gives_exactly_the_records_before_the_tear(
     payloads: list[bytes], cut: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -166,10 +176,10 @@ def test_a_torn_segment_gives_exactly_the_records_before_the_tear(
         assert segment.append(payload)
     data = segment.path.read_bytes()[8:]
     segment.seal()
-    whole, end = walk_frames(data, 1000)
+    whole, end, _ = walk_frames(data, 1000)
     assert [payload for _, payload in whole] == payloads
     assert end == sum(frame_bytes(len(payload)) for payload in payloads)
-    kept, _ = walk_frames(data[:cut] + bytes(max(len(data) - cut, 0)), 1000)
+    kept, _, _ = walk_frames(data[:cut] + bytes(max(len(data) - cut, 0)), 1000)
     assert [payload for _, payload in kept] == payloads[: len(kept)]
     ends = np.cumsum([frame_bytes(len(payload)) for payload in payloads])
     assert len(kept) >= int((ends <= cut).sum())

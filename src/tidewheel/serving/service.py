@@ -218,7 +218,7 @@ class Serving:
         with self._label_lock:
             if self._label_writer is None:
                 self._label_writer = PredictionWriter(self._log_folder, f"c{os.getpid()}", self._segment_bytes)
-            self._label_writer.append_all(records)
+            self._label_writer.append_labels(records)
         return {"accepted": len(records)}
 
     def open_version(self, version_id: str) -> LoadedVersion:

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidewheel.base.errors import InvalidInput, TidewheelError
-from tidewheel.storage.predictions.records import Prediction
+from tidewheel.storage.predictions.records import Prediction, RowsPrediction
+from tidewheel.storage.predictions.writer import PredictionWriter
 
 
 class Input(Protocol):
@@ -167,26 +168,21 @@ class LoggedVersion(Protocol):
     def id(self) -> str: ...
 
 
-def records_of(call: Call, version: LoggedVersion, arm: str, outcome: Outcome) -> list[Prediction]:
-    """A record a row: `<id>` for a lone row, `<id>:<i>` for row i of many."""
-    rows, entities, outputs = outcome.rows, outcome.entities, outcome.outputs
+def log_outcome(log: PredictionWriter, call: Call, version: LoggedVersion, arm: str, outcome: Outcome) -> int:
+    """Log what a version made of a call, and return the number of rows: `<id>` for one, `<id>:<i>` for row i of many.
+
+    Raises:
+        Unavailable: if the disk has no room for them. None is then logged.
+    """
+    count, entities, outputs = len(outcome.rows), outcome.entities, outcome.outputs
     fixed = (call.at_us, call.endpoint, version.id, arm, call.unit, outcome.status, round(outcome.latency_s * 1e6))
-    if len(rows) == 1:
-        keys = {name: values[0] for name, values in entities.items()} if entities else entities
-        answer = b"" if outputs is None else outputs.tobytes()
-        return [Prediction(call.id, *fixed, keys, rows.tobytes(), answer)]  # type: ignore[arg-type]
-    features, width = rows.tobytes(), rows.shape[1] * 8
-    answers, depth = (b"", 0) if outputs is None else (outputs.tobytes(), outputs.shape[1] * 8)
-    return [
-        Prediction(
-            f"{call.id}:{row}",
-            *fixed,
-            {name: values[row] for name, values in entities.items()} if entities else entities,  # type: ignore[arg-type]
-            features[row * width : (row + 1) * width],
-            answers[row * depth : (row + 1) * depth],
-        )
-        for row in range(len(rows))
-    ]
+    features, answers = outcome.rows.tobytes(), b"" if outputs is None else outputs.tobytes()
+    if count == 1:
+        keys = {name: values[0] for name, values in entities.items()} if entities else {}
+        log.append(Prediction(call.id, *fixed, keys, features, answers))
+    elif count:
+        log.append_rows(RowsPrediction(call.id, *fixed, entities, features, answers), count)
+    return count
 
 
 NO_ROWS = np.empty((1, 0))

@@ -46,7 +46,7 @@ class LabelTaker:
                     fix='Send {"labels": [{"id": prediction id, "values": {"accepted": 1.0}}]}.',
                 ) from None
             now_us = self._clock.now_us()
-            self._log.append_all([to_label(given, now_us) for given in body.labels])
+            self._log.append_labels([to_label(given, now_us) for given in body.labels])
         except TidewheelError as error:
             exchange.refuse(error.status, str(error))
             return

@@ -20,7 +20,7 @@ from tidewheel.base.clock import Clock
 from tidewheel.base.errors import Corrupt, InvalidInput, TidewheelError, Unavailable
 from tidewheel.base.ids import ulid
 from tidewheel.serving.assignment import switchback_unit
-from tidewheel.serving.worker.calls import NO_ROWS, Answer, Call, InferenceCall, Outcome, records_of
+from tidewheel.serving.worker.calls import NO_ROWS, Answer, Call, InferenceCall, Outcome, log_outcome
 from tidewheel.serving.worker.endpoints import EndpointTable, LoadedEndpoint
 from tidewheel.serving.worker.lanes import Lane, Lanes, Work
 from tidewheel.serving.worker.metrics import Meters
@@ -155,9 +155,7 @@ class Inference:
             rows, entities = policy.redact_rows(outcome.rows), policy.redact_entities(outcome.entities)
             outcome = replace(outcome, rows=rows, entities=entities)
             call = msgspec.structs.replace(call, unit=policy.redact_unit(call.unit))
-        records = records_of(call, version, arm, outcome)
-        self._log.append_all(records)
-        return len(records)
+        return log_outcome(self._log, call, version, arm, outcome)
 
     def _tell(self, call: InferenceCall, version: LoadedVersion, outcome: Outcome, logged: int) -> None:
         latency_s = perf_counter() - call.began

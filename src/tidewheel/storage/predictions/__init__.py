@@ -1,8 +1,9 @@
 """The prediction log: every answered request and every label, in memory-mapped segments, then in Delta tables.
 
-Verbs: `PredictionWriter.append`, `LogPolicy.apply`, `PredictionLog.read | find | save_cursor | load_cursor | compact |
-expire | forget`. A writer belongs to one process and shares nothing; acknowledged means in the mapped page, so
-`kill -9` loses nothing that was acknowledged (a power failure may lose what the operating system had not yet written).
+Verbs: `PredictionWriter.append | append_rows | append_labels`, `LogPolicy.apply`, `PredictionLog.read | find |
+save_cursor | load_cursor | compact | expire | forget`. A writer belongs to one process and shares nothing; acknowledged
+means in the mapped page, so `kill -9` loses nothing that was acknowledged (a power failure may lose what the operating
+system had not yet written).
 Owns `storage_log_cursors`, `storage_log_segments` and `storage_log_expired`, the folder `<home>/predictions` and the
 tables `tidewheel_predictions` and `tidewheel_labels`. Emits `storage.log.crowded | eased | expired | forgotten`; reads
 the first two of these, to say each once.
@@ -13,7 +14,7 @@ the first two of these, to say each once.
 from typing import TYPE_CHECKING, Any
 
 from tidewheel.storage.predictions.log_policy import LogPolicy
-from tidewheel.storage.predictions.records import Label, LogBatch, Prediction
+from tidewheel.storage.predictions.records import Label, LogBatch, Prediction, RowsPrediction
 from tidewheel.storage.predictions.writer import PredictionWriter
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ __all__ = [
     "Prediction",
     "PredictionLog",
     "PredictionWriter",
+    "RowsPrediction",
 ]
 _LAZY = {"LogBudget": "budget", "LogSize": "budget", "PredictionLog": "log"}
 

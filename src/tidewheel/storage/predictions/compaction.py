@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
 from tidewheel.base.errors import NotFound
@@ -24,7 +23,7 @@ from tidewheel.storage.predictions import store
 from tidewheel.storage.predictions.expiry import finish
 from tidewheel.storage.predictions.frames import FIRST_FRAME
 from tidewheel.storage.predictions.id_index import IdIndex
-from tidewheel.storage.predictions.records import Label, Prediction
+from tidewheel.storage.predictions.records import Label, Prediction, decode_label, decode_predictions
 from tidewheel.storage.predictions.segments import Kind, Segment, read_segment, seal_abandoned, segments
 
 if TYPE_CHECKING:
@@ -98,12 +97,10 @@ def _remove_passed(folder: Path, metadata: Metadata, index: IdIndex, kind: Kind)
 
 
 def _to_arrow(kind: Kind, batch: Sequence[Segment]) -> pa.Table:
-    payloads = [payload for segment in batch for _, payload in read_segment(segment, FIRST_FRAME, _ALL)[0]]
+    payloads = [payload for segment in batch for _, payload in read_segment(segment, FIRST_FRAME, _ALL).found]
     if kind == "labels":
-        decode_label = msgspec.msgpack.Decoder(Label).decode
         return _labels_to_arrow([decode_label(payload) for payload in payloads])
-    decode = msgspec.msgpack.Decoder(Prediction).decode
-    return _predictions_to_arrow([decode(payload) for payload in payloads])
+    return _predictions_to_arrow([each for payload in payloads for each in decode_predictions(payload)])
 
 
 def _predictions_to_arrow(predictions: Sequence[Prediction]) -> pa.Table:

@@ -18,6 +18,7 @@ from tidewheel.storage.predictions import store
 from tidewheel.storage.predictions.budget import LogBudget, LogSize
 from tidewheel.storage.predictions.frames import read_frames
 from tidewheel.storage.predictions.id_index import IdIndex
+from tidewheel.storage.predictions.records import count_rows
 from tidewheel.storage.predictions.segments import Segment, kind_of, segments
 
 SUBJECT = "log:predictions"
@@ -95,7 +96,7 @@ def _counted(segment: Segment, in_history: bool, cursors: Sequence[Mapping[str, 
     Counted without the check of `read_segment`: a damaged segment, too, must be able to go.
     """
     read_to = min((cursor.get(segment.stem, 0) for cursor in cursors), default=0) if in_history else 0
-    records = len(read_frames(segment.path, read_to, _ALL)[0])
+    records = sum(count_rows(payload) for _, payload in read_frames(segment.path, read_to, _ALL).found)
     return store.Expired(segment.stem, records, segment.size_bytes, in_history)
 
 

@@ -14,7 +14,10 @@ from __future__ import annotations
 import os
 import struct
 from pathlib import Path
+from typing import NamedTuple
 from zlib import crc32
+
+from tidewheel.storage.predictions.records import count_rows
 
 MAGIC = b"TWSEG\x00\x00\x01"
 FIRST_FRAME = len(MAGIC)
@@ -27,11 +30,20 @@ def frame_bytes(length: int) -> int:
     return 8 + length + (-length & 7)
 
 
-def walk_frames(data: bytes, limit: int) -> tuple[list[tuple[int, bytes]], int]:
-    """The committed frames at the beginning of `data`, as (position, payload), and where they end."""
+class Frames(NamedTuple):
+    """Committed frames as (position, payload), and where they end."""
+
+    found: list[tuple[int, bytes]]
+    end: int
+    full: bool
+    """Whether they hold as many records as were asked for: then there may be more behind them."""
+
+
+def walk_frames(data: bytes, limit: int) -> Frames:
+    """The committed frames at the beginning of `data`, up to the one that makes it `limit` records."""
     found: list[tuple[int, bytes]] = []
     position, size = 0, len(data)
-    while len(found) < limit and position + 8 <= size:
+    while limit > 0 and position + 8 <= size:
         word = _word_at(data, position)[0]
         length = word & 0xFFFFFFFF
         start, end = position + 8, position + 8 + length
@@ -41,38 +53,37 @@ def walk_frames(data: bytes, limit: int) -> tuple[list[tuple[int, bytes]], int]:
         if crc32(payload) != word >> 32:
             break
         found.append((position, payload))
+        limit -= count_rows(payload)
         position = end + (-length & 7)
-    return found, position
+    return Frames(found, position, limit <= 0)
 
 
-def read_frames(path: Path, offset: int, limit: int) -> tuple[list[tuple[int, bytes]], int]:
-    """Up to `limit` committed frames of a file from `offset` on, as (offset, payload), and the offset after them.
-
-    Fewer than `limit` means that there were no more when the file was read.
-    """
+def read_frames(path: Path, offset: int, limit: int) -> Frames:
+    """The committed frames of a file from `offset` on, by offset, up to the one that makes it `limit` records."""
     found: list[tuple[int, bytes]] = []
     offset = max(offset, FIRST_FRAME)
     chunk_bytes = _CHUNK_BYTES
     handle = os.open(path, os.O_RDONLY)
     try:
-        while len(found) < limit:
+        while limit > 0:
             chunk = os.pread(handle, chunk_bytes, offset)
-            frames, read = walk_frames(chunk, limit - len(found))
-            found += [(offset + position, payload) for position, payload in frames]
-            offset += read
-            if not frames:
+            walked = walk_frames(chunk, limit)
+            found += [(offset + position, payload) for position, payload in walked.found]
+            limit -= sum(count_rows(payload) for _, payload in walked.found)
+            offset += walked.end
+            if not walked.found:
                 needed = _bytes_wanted(chunk)
                 if needed <= len(chunk) or len(chunk) < chunk_bytes:
                     break
                 chunk_bytes = needed
     finally:
         os.close(handle)
-    return found, offset
+    return Frames(found, offset, limit <= 0)
 
 
 def read_frame(path: Path, offset: int) -> bytes | None:
     """The payload of the frame at `offset`, or None if no whole one lies there."""
-    found, _ = read_frames(path, offset, 1)
+    found = read_frames(path, offset, 1).found
     return found[0][1] if found and found[0][0] == offset else None
 
 

@@ -15,28 +15,15 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from tidewheel.storage.predictions.frames import FIRST_FRAME
+from tidewheel.storage.predictions.records import heads
 from tidewheel.storage.predictions.segments import Segment, read_segment
 
 _ALL = 1 << 62
 _HASH, _OFFSET, _AT_US = 0, 1, 2
-
-
-class Head(msgspec.Struct, array_like=True):
-    """The first fields of a prediction; the rest is skipped, which makes indexing cheap."""
-
-    id: str
-    at_us: int
-    endpoint: str
-    version: str
-    arm: str
-
-
-_decode_head = msgspec.msgpack.Decoder(Head).decode
 
 
 @dataclass(slots=True)
@@ -77,9 +64,9 @@ class IdIndex:
     def write(self, segment: Segment) -> NDArray[np.int64]:
         """Make the index file of a sealed segment."""
         self._open.pop(segment.stem, None)
-        found, _ = read_segment(segment, FIRST_FRAME, _ALL)
-        heads = [(offset, _decode_head(payload)) for offset, payload in found]
-        rows = [(hash_id(head.id), offset, head.at_us) for offset, head in heads if head.arm != "shadow"]
+        frames = read_segment(segment, FIRST_FRAME, _ALL).found
+        placed = ((offset, head) for offset, payload in frames for head in heads(payload))
+        rows = [(hash_id(head.id), offset, head.at_us) for offset, head in placed if head.arm != "shadow"]
         return self.keep(segment.stem, np.array(rows, dtype=np.int64).reshape(-1, 3).T)
 
     def keep(self, stem: str, table: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -123,12 +110,10 @@ class IdIndex:
 
     def _catch_up(self, segment: Segment) -> dict[str, int]:
         known, offset = self._open.get(segment.stem, ({}, FIRST_FRAME))
-        found, end = read_segment(segment, offset, _ALL)
-        for position, payload in found:
-            head = _decode_head(payload)
-            if head.arm != "shadow":
-                known[head.id] = position
-        self._open[segment.stem] = (known, end)
+        frames = read_segment(segment, offset, _ALL)
+        for position, payload in frames.found:
+            known.update((head.id, position) for head in heads(payload) if head.arm != "shadow")
+        self._open[segment.stem] = (known, frames.end)
         return known
 
     def _load(self, stem: str) -> NDArray[np.int64] | None:

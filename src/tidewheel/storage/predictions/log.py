@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import msgspec
 from sqlalchemy import Connection
 
 from tidewheel.storage.contracts import Tables
@@ -21,11 +20,9 @@ from tidewheel.storage.predictions import compaction, expiry, retention, store
 from tidewheel.storage.predictions.budget import LogBudget, LogSize
 from tidewheel.storage.predictions.frames import read_frame
 from tidewheel.storage.predictions.id_index import IdIndex
-from tidewheel.storage.predictions.records import Label, LogBatch, Prediction
+from tidewheel.storage.predictions.records import Label, LogBatch, Prediction, decode_label, decode_predictions
 from tidewheel.storage.predictions.segments import Kind, Segment, read_segment, segments
 
-_decode_prediction = msgspec.msgpack.Decoder(Prediction).decode
-_decode_label = msgspec.msgpack.Decoder(Label).decode
 _MEND_EVERY_S = 60.0
 
 
@@ -55,8 +52,9 @@ class PredictionLog:
         labels: list[Label] = []
         if not predictions_more:
             following.update(label_ends)
-            labels = sorted(map(_decode_label, label_payloads), key=lambda label: label.at_us)
-        predictions = sorted(map(_decode_prediction, prediction_payloads), key=lambda prediction: prediction.at_us)
+            labels = sorted(map(decode_label, label_payloads), key=lambda label: label.at_us)
+        predictions = [each for payload in prediction_payloads for each in decode_predictions(payload)]
+        predictions.sort(key=lambda prediction: prediction.at_us)
         return LogBatch(predictions, labels, following, predictions_more or labels_more)
 
     def find(self, ids: Sequence[str]) -> dict[str, Prediction]:
@@ -93,9 +91,9 @@ class PredictionLog:
         for stem, wanted in places.instants.items():
             found.update(compaction.find_compacted(self._tables, stem, wanted))
         for each, (stem, offset) in places.offsets.items():
-            prediction = _prediction_at(by_stem[stem], offset)
-            if prediction is not None and prediction.id == each:
-                found[each] = prediction
+            found.update(
+                (prediction.id, prediction) for prediction in _at(by_stem[stem], offset) if prediction.id == each
+            )
         return found
 
     def load_cursor(self, connection: Connection, consumer: str) -> dict[str, int] | None:
@@ -148,15 +146,16 @@ class PredictionLog:
         payloads: list[bytes] = []
         more = False
         for segment in fresh:
-            found, ends[segment.stem] = read_segment(segment, at.get(segment.stem, 0), share)
-            payloads += [payload for _, payload in found]
-            more = more or len(found) >= share
+            frames = read_segment(segment, at.get(segment.stem, 0), share)
+            ends[segment.stem] = frames.end
+            payloads += [payload for _, payload in frames.found]
+            more = more or frames.full
         return payloads, ends, more
 
 
-def _prediction_at(segment: Segment, offset: int) -> Prediction | None:
+def _at(segment: Segment, offset: int) -> list[Prediction]:
     try:
         payload = read_frame(segment.path, offset)
     except FileNotFoundError:  # sealed meanwhile
         payload = read_frame(segment.path.with_suffix(".sealed"), offset)
-    return _decode_prediction(payload) if payload else None
+    return decode_predictions(payload) if payload else []

@@ -19,7 +19,7 @@ from zlib import crc32
 
 from tidewheel.base.errors import Corrupt, Unavailable
 from tidewheel.base.ids import ulid
-from tidewheel.storage.predictions.frames import FIRST_FRAME, MAGIC, frame_bytes, read_frames
+from tidewheel.storage.predictions.frames import FIRST_FRAME, MAGIC, Frames, frame_bytes, read_frames
 
 Kind = Literal["predictions", "labels"]
 _ALL = 1 << 62
@@ -106,24 +106,23 @@ def segments(folder: Path, kind: Kind) -> Iterator[Segment]:
             yield Segment(stem, Path(entry.path), state == "sealed", size_bytes)
 
 
-def read_segment(segment: Segment, offset: int, limit: int) -> tuple[list[tuple[int, bytes]], int]:
-    """The frames of a segment from `offset` on, wherever it lies by now.
+def read_segment(segment: Segment, offset: int, limit: int) -> Frames:
+    """The frames of a segment from `offset` on, about `limit` records of them, wherever it lies by now.
 
     Raises:
         Corrupt: if a sealed segment does not end where its last frame ends.
     """
     try:
-        found, end = read_frames(segment.path, offset, limit)
+        frames = read_frames(segment.path, offset, limit)
     except FileNotFoundError:
         try:
-            found, end = read_frames(segment.path.with_suffix(".sealed"), offset, limit)
+            frames = read_frames(segment.path.with_suffix(".sealed"), offset, limit)
         except FileNotFoundError:  # empty, or compacted and passed by all: there was nothing more to read
-            return [], offset
-    if segment.sealed and len(found) < limit and end < segment.size_bytes:
-        raise Corrupt(
-            "A sealed log segment is damaged.", where=f"{segment.path}, byte {end}", fix="Restore it from a backup."
-        )
-    return found, end
+            return Frames([], offset, full=False)
+    if segment.sealed and not frames.full and frames.end < segment.size_bytes:
+        where = f"{segment.path}, byte {frames.end}"
+        raise Corrupt("A sealed log segment is damaged.", where=where, fix="Restore it from a backup.")
+    return frames
 
 
 def seal_abandoned(folder: Path) -> list[str]:
@@ -137,8 +136,7 @@ def seal_abandoned(folder: Path) -> list[str]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if path.exists():
-                _, end = read_frames(path, FIRST_FRAME, _ALL)
-                _finish(handle, path, end)
+                _finish(handle, path, read_frames(path, FIRST_FRAME, _ALL).end)
                 stems.append(path.stem)
         except BlockingIOError:
             pass

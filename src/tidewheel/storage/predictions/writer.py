@@ -10,14 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
-
 from tidewheel.base.errors import InvalidInput
 from tidewheel.storage.predictions.frames import frame_bytes
-from tidewheel.storage.predictions.records import Label, Prediction
+from tidewheel.storage.predictions.records import Label, Prediction, RowsPrediction, encode, encode_rows
 from tidewheel.storage.predictions.segments import Kind, OpenSegment, segment_room
-
-_encode = msgspec.msgpack.Encoder().encode
 
 
 class PredictionWriter:
@@ -38,28 +34,22 @@ class PredictionWriter:
         Raises:
             Unavailable: if the disk has no room for another segment. The record is then not logged.
         """
-        payload = _encode(record)
+        payload = encode(record)
         if record.__class__ is Prediction:
-            if self._predictions is None or not self._predictions.append(payload):
-                self._next("predictions", self._predictions, [payload]).append(payload)
+            self._append_prediction(payload)
         elif self._labels is None or not self._labels.append(payload):
             self._next("labels", self._labels, [payload]).append(payload)
 
-    def append_all(self, records: Sequence[Prediction] | Sequence[Label]) -> None:
-        """Log several records of one kind: all of them, or none.
+    def append_rows(self, record: RowsPrediction, rows: int) -> None:
+        """Log the `rows` rows of a request, all of them or none, as `append` logs one."""
+        self._append_prediction(encode_rows(record, rows))
 
-        Raises:
-            Unavailable: if the disk has no room for another segment. None of them is then logged.
-        """
-        if len(records) <= 1:
-            for record in records:
-                self.append(record)
-            return
-        payloads = [_encode(record) for record in records]
-        kind: Kind = "labels" if records[0].__class__ is Label else "predictions"
-        segment = self._predictions if kind == "predictions" else self._labels
+    def append_labels(self, labels: Sequence[Label]) -> None:
+        """Log several labels, as `append` logs one: all of them, or none if there is no room for all."""
+        payloads = [encode(label) for label in labels]
+        segment = self._labels
         if segment is None or not segment.has_room(sum(frame_bytes(len(payload)) for payload in payloads)):
-            segment = self._next(kind, segment, payloads)
+            segment = self._next("labels", segment, payloads)
         for payload in payloads:
             segment.append(payload)
 
@@ -69,6 +59,10 @@ class PredictionWriter:
             if segment is not None:
                 segment.seal()
         self._predictions = self._labels = None
+
+    def _append_prediction(self, payload: bytes) -> None:
+        if self._predictions is None or not self._predictions.append(payload):
+            self._next("predictions", self._predictions, [payload]).append(payload)
 
     def _next(self, kind: Kind, full: OpenSegment | None, payloads: Sequence[bytes]) -> OpenSegment:
         """A segment with room for payloads, in place of a full one, which is sealed once the next is there."""
