@@ -29,6 +29,25 @@ class Broken:
         raise RuntimeError("this model is broken")
 
 
+class Gated:
+    """Adds up rows, and waits for the file `gate` before, once it has told that it was asked by the file `entered`."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+
+    def predict(self, rows):
+        import time
+        from pathlib import Path
+
+        if rows.any():
+            Path(self.folder, "entered").touch()
+            while not Path(self.folder, "gate").exists():
+                time.sleep(0.005)
+        else:
+            time.sleep(0.01)  # known for slow from the start, it is asked from a thread
+        return rows.sum(axis=1, keepdims=True)
+
+
 class Slow:
     """Takes its time on anything but zeros."""
 

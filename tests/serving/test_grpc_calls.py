@@ -1,12 +1,10 @@
 """gRPC calls that end otherwise than by an answer: cancelled, too late, without a token, or while the worker drains."""
 
-from pathlib import Path
-
 import grpc
 import pytest
 from tests.serving.grpc_house import start_grpc_worker
 from tests.serving.house import until
-from tests.serving.models import Adding
+from tests.serving.models import Adding, Gated
 
 from tidewheel.serving.worker.grpc.messages import (
     HealthCheckRequest,
@@ -15,24 +13,6 @@ from tidewheel.serving.worker.grpc.messages import (
     ModelInferResponse,
     ServerReadyResponse,
 )
-
-
-class Gated:
-    """Adds up rows, and waits for the file `gate` before, once it has told that it was asked by the file `entered`."""
-
-    def __init__(self, folder):
-        self.folder = str(folder)
-
-    def predict(self, rows):
-        import time
-
-        if rows.any():
-            Path(self.folder, "entered").touch()
-            while not Path(self.folder, "gate").exists():
-                time.sleep(0.005)
-        else:
-            time.sleep(0.01)  # known for slow from the start, it is asked from a thread
-        return rows.sum(axis=1, keepdims=True)
 
 
 @pytest.fixture

@@ -20,8 +20,9 @@ import asyncio, sys
 from pathlib import Path
 from tidewheel.base.settings import Settings
 from tidewheel.serving.worker.grpc.server import open_grpc
+from tidewheel.serving.worker.intake import Intake
 from tidewheel.supervisor import Supervisor
-assert asyncio.run(open_grpc("127.0.0.1", Settings(), None, None, lambda: True)) is None
+assert asyncio.run(open_grpc("127.0.0.1", Settings(), None, None, lambda: True, Intake())) is None
 supervisor = Supervisor(Path(sys.argv[1]), None, Settings({"server.port": 0, "serving.port": 0}))
 print(*supervisor.moved_ports)
 supervisor.stop()

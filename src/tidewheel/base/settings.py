@@ -53,6 +53,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("serving.isolated_memory_mb", 4096, "Memory of the process of an isolated model, in MiB."),
     Setting("serving.isolated_timeout_s", 30.0, "How long an isolated model may take for a call before it is ended."),
     Setting("serving.max_body_bytes", 16 * 2**20, "Largest request body that a worker reads."),
+    Setting("serving.queue_mb", 256, "Request bodies that a worker holds, in MiB; more is answered 429; 0 = no limit."),
     Setting("serving.memory_budget_mb", 0, "Memory for models in a worker, in MiB; the least used leave; 0 = all."),
     Setting("serving.repository_control", True, "Whether clients may load and unload endpoints (/v2/repository)."),
     Setting("serving.access_log", False, "Write each inference request to logs/access-w<index>.jsonl in the home."),

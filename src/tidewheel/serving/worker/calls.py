@@ -72,6 +72,7 @@ class InferenceCall:
         "asked",
         "at_us",
         "began",
+        "body_bytes",
         "deadline",
         "deadline_is_own",
         "endpoint",
@@ -114,6 +115,8 @@ class InferenceCall:
         """`time.monotonic()` after which it is not computed."""
         self.deadline_is_own = True
         """Whether the caller set the deadline, and not the endpoint: then its passing says nothing of a version."""
+        self.body_bytes = 0
+        """The size of the body that the inputs were read from, and may still lie in."""
         self.traceparent = traceparent
         """The caller's trace, as W3C Trace Context writes it."""
         self.at_us = 0
@@ -147,6 +150,7 @@ class Call(msgspec.Struct, frozen=True):
     endpoint: str
     unit: str
     inputs: Mapping[str, Input]
+    body_bytes: int = 0
 
 
 @dataclass(slots=True)

@@ -13,6 +13,8 @@ import msgspec
 
 JSON = b"application/json"
 TEXT = b"text/plain; version=0.0.4; charset=utf-8"
+RETRY = b"retry-after: 1\r\n"
+"""The header of a refusal after which trying again helps."""
 _encode_json = msgspec.json.Encoder().encode
 
 

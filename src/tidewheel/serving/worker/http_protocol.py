@@ -1,9 +1,9 @@
 """HTTP/1.1 over one connection: bytes in, `Exchange`s out to the application, answers back in order.
 
-llhttp (httptools) parses strictly; this file adds what a server owes: limits on head and body, Host, Expect,
-pipelining, keep-alive, HEAD, upgrades declined, back-pressure, and a look from `sweep` at who is too slow. It knows
-nothing of models. A handler may answer at once or later; a client gets its answers in the order of its requests
-either way.
+llhttp (httptools) parses strictly; this file adds what a server owes: limits on head and body, a bound on what all
+bodies take together, Host, Expect, pipelining, keep-alive, HEAD, upgrades declined, back-pressure, and a look from
+`sweep` at who is too slow. It knows nothing of models. A handler may answer at once or later; a client gets its answers
+in the order of its requests either way.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import httptools
 
 from tidewheel.base.errors import InvalidInput, TooLarge
 from tidewheel.serving.worker.content_codings import ACCEPTED_CODINGS, decoded, is_known_coding
-from tidewheel.serving.worker.http_answers import JSON, Heads, ending_of, error_body
+from tidewheel.serving.worker.http_answers import JSON, RETRY, Heads, ending_of, error_body
+from tidewheel.serving.worker.intake import Intake
 
 _KEEP = ending_of(True, False)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -78,6 +79,8 @@ class Exchange:
     def answer(self, status: int, body: bytes, content_type: bytes = JSON, extra: bytes = b"") -> None:
         """Answer with a body; `extra` is further headers, each with its line end."""
         connection = self._connection
+        connection.server.intake.held_bytes -= len(self.body)
+        self.body = b""
         if connection.server.draining:
             self.keep_alive = False
         plain = self.keep_alive and not self.http_10 and not extra
@@ -106,6 +109,7 @@ class HttpServer:
     tick: int = 0
     draining: bool = False
     in_flight: int = 0
+    intake: Intake = field(default_factory=Intake)
     heads: Heads = field(default_factory=Heads)
     connections: set[Connection] = field(default_factory=set)
 
@@ -138,16 +142,18 @@ class Connection(asyncio.Protocol):
         self._headers: dict[bytes, bytes] = {}
         self._head_bytes = self._body_bytes = 0
         self._body: list[bytes] = []
+        self._shed = False  # the body being read is one too many: it is passed over, and its request refused
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
         self.server.connections.add(self)
         if len(self.server.connections) > self.server.limits.max_connections:
-            self._refuse(503, "Too many connections; try again.", b"retry-after: 1\r\n")
+            self._refuse(503, "Too many connections; try again.", RETRY)
             self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = self._deaf = self._closing = True
+        self._drop_body()
         self.server.in_flight -= len(self._queue)
         self._queue.clear()
         self.server.connections.discard(self)
@@ -205,7 +211,6 @@ class Connection(asyncio.Protocol):
             self._in_head = True
             self._url, self._headers = b"", {}
             self._head_bytes = 0
-        self._body_bytes, self._body = 0, []
 
     def on_url(self, url: bytes) -> None:
         if not self._resuming:
@@ -242,16 +247,18 @@ class Connection(asyncio.Protocol):
         elif b"content-length" in headers and int(headers[b"content-length"]) > self.server.limits.max_body_bytes:
             self._refuse_large_body()
         elif b"expect" in headers:
-            if headers[b"expect"].lower() != b"100-continue":
-                self._refuse(417, "The only expectation that this server meets is 100-continue.")
-            elif not self._queue and version == "1.1":
-                self._out.append(_CONTINUE)
+            self._meet_expectation(headers[b"expect"], version)
 
     def on_body(self, body: bytes) -> None:
         if self._deaf:
             return
-        self._body.append(body)
         self._body_bytes += len(body)
+        if not self._shed:
+            intake = self.server.intake
+            intake.held_bytes += len(body)
+            self._body.append(body)
+            if intake.held_bytes > intake.most_bytes and intake.is_full(self._body_bytes):
+                self._drop_body(shed=True)
         if self._body_bytes > self.server.limits.max_body_bytes:
             self._refuse_large_body()
 
@@ -267,9 +274,9 @@ class Connection(asyncio.Protocol):
         http_10 = parser.get_http_version() == "1.0"
         keep_alive = parser.should_keep_alive() or parser.should_upgrade()
         body = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        if b"content-encoding" in self._headers:
+        if b"content-encoding" in self._headers and not self._shed:
             try:
-                body = decoded(body, self._headers[b"content-encoding"], self.server.limits.max_body_bytes)
+                body = self._decode(body)
             except InvalidInput as error:
                 self._refuse(400, str(error))
                 return
@@ -277,15 +284,14 @@ class Connection(asyncio.Protocol):
                 self._refuse_large_body()
                 return
         self._deaf = not keep_alive
+        shed, self._shed, self._body, self._body_bytes = self._shed, False, [], 0
         exchange = Exchange(self, self._method, self._url, self._headers, body, keep_alive, http_10)
         self._queue.append(exchange)
         self.server.in_flight += 1
-        try:
-            self.server.handler(exchange)
-        except Exception:
-            traceback.print_exc(file=sys.stderr)
-            if exchange.bytes_out is None:
-                exchange.refuse(500, "The server failed; its log says how.")
+        if shed:
+            exchange.refuse(429, str(self.server.intake.refusal()), RETRY)
+        else:
+            self._handle(exchange)
         if len(self._queue) > _MAX_QUEUE:
             self._refuse(429, "Too many requests wait on this connection.")
 
@@ -304,6 +310,42 @@ class Connection(asyncio.Protocol):
                 queue.clear()
         if not self._feeding:
             self._flush()
+
+    def _handle(self, exchange: Exchange) -> None:
+        try:
+            self.server.handler(exchange)
+        except Exception:
+            traceback.print_exc(file=sys.stderr)
+            if exchange.bytes_out is None:
+                exchange.refuse(500, "The server failed; its log says how.")
+
+    def _meet_expectation(self, expected: bytes, version: str) -> None:
+        """Ask for the body of a client that waits to be asked for it, if there is room."""
+        if expected.lower() != b"100-continue":
+            self._refuse(417, "The only expectation that this server meets is 100-continue.")
+        elif self.server.intake.is_full(0, int(self._headers.get(b"content-length", 0))):
+            self._refuse(429, str(self.server.intake.refusal()), RETRY)
+        elif not self._queue and version == "1.1":
+            self._out.append(_CONTINUE)
+
+    def _decode(self, body: bytes) -> bytes:
+        """A body as it was before it was encoded, which is what is held from now on; empty if that is too much."""
+        body = decoded(body, self._headers[b"content-encoding"], self.server.limits.max_body_bytes)
+        intake = self.server.intake
+        intake.held_bytes += len(body) - self._body_bytes
+        self._body_bytes = len(body)
+        if intake.is_full(self._body_bytes):
+            self._drop_body(shed=True)
+            return b""
+        return body
+
+    def _drop_body(self, *, shed: bool = False) -> None:
+        """Hold what has been read of a body no longer; with `shed`, nor what still comes of it, which is counted."""
+        if not self._shed:
+            self.server.intake.held_bytes -= self._body_bytes
+        self._body, self._shed = [], shed
+        if not shed:
+            self._body_bytes = 0
 
     def _feed(self, data: bytes) -> None:
         try:
@@ -337,6 +379,7 @@ class Connection(asyncio.Protocol):
         if self._deaf:
             return
         self._deaf = self._lingering = True
+        self._drop_body()
         exchange = Exchange(self, b"", b"", {}, b"", False, False)
         self._queue.append(exchange)
         self.server.in_flight += 1

@@ -17,6 +17,8 @@ LABELS = "tidewheel_serving_labels_total"
 LATENCY = "tidewheel_serving_latency_seconds"
 BATCH_ROWS = "tidewheel_serving_batch_rows"
 WAITING = "tidewheel_serving_waiting"
+HELD_BYTES = "tidewheel_serving_held_bytes"
+SHED = "tidewheel_serving_shed_total"
 ANSWERS = "tidewheel_serving_http_answers_total"
 DROPPED = "tidewheel_serving_shadow_dropped_total"
 MODEL_MEMORY = "tidewheel_serving_model_memory_bytes"
@@ -39,6 +41,8 @@ _FAMILIES = {
     LATENCY: ("histogram", "Time from a parsed request to its answer, in seconds."),
     BATCH_ROWS: ("histogram", "Rows of one model call, by endpoint and version."),
     WAITING: ("gauge", "Inference requests that wait for a model or are with it, by worker."),
+    HELD_BYTES: ("gauge", "Bytes of requests that are read or have no answer yet, by worker."),
+    SHED: ("counter", "Requests refused because a worker held as many bytes as it may, by worker."),
     ANSWERS: ("counter", "HTTP answers of any kind, by status."),
     DROPPED: ("counter", "Mirrored requests that were not computed because shadows were behind."),
     MODEL_MEMORY: ("gauge", "What the models in memory take, by worker."),
@@ -140,6 +144,10 @@ class Meters:
         if place is None:
             place = self._answers[status] = self._file.cell(ANSWERS, (("status", str(status)),))
         self._file.cells[place] += 1.0
+
+    def count_shed(self) -> None:
+        """Count a request that was refused for the bytes that the worker holds."""
+        self._file.cells[self._file.cell(SHED, self._worker)] += 1.0
 
     def count_labels(self, number: int) -> None:
         """Count labels that have been logged."""

@@ -117,7 +117,7 @@ class Inference:
         """Log what became of works, answer them, count and mirror them."""
         for work in works:
             call, outcome = work.call, work.outcome
-            routed = Call(call.request_id, call.at_us, lane.endpoint.name, call.unit, call.inputs)
+            routed = Call(call.request_id, call.at_us, lane.endpoint.name, call.unit, call.inputs, call.body_bytes)
             logged = 0
             try:
                 if outcome.status not in _NOT_LOGGED:

@@ -35,6 +35,7 @@ from tidewheel.serving.worker.guard import Guard, require_token
 from tidewheel.serving.worker.http_answers import TEXT
 from tidewheel.serving.worker.http_protocol import Connection, Exchange, HttpServer, Limits
 from tidewheel.serving.worker.information import Information
+from tidewheel.serving.worker.intake import Intake
 from tidewheel.serving.worker.labels import LabelTaker
 from tidewheel.serving.worker.listening import listen, stop_listening
 from tidewheel.serving.worker.metrics import Meters
@@ -79,7 +80,9 @@ class Worker:
         self._meters = Meters(self._folder.counters, place.index)
         segment_bytes = settings.get("storage.segment_bytes", int)
         self._log = PredictionWriter(place.home / "predictions", f"w{place.index}", segment_bytes)
-        self._shadows = Shadows(loop, online, self._log_shadow, self._meters.count_dropped)
+        queue_bytes = settings.get("serving.queue_mb", int) * 2**20
+        self._intake = Intake(queue_bytes, self._meters.count_shed)
+        self._shadows = Shadows(loop, online, self._log_shadow, self._meters.count_dropped, queue_bytes)
         budget_bytes = settings.get("serving.memory_budget_mb", int) * 2**20
         self._inference = Inference(loop, self._log, online, clock, self._meters, self._shadows, budget_bytes)
         self._rest = RestInference(self._inference.submit)
@@ -91,7 +94,11 @@ class Worker:
         self._features = FeatureServer(lambda: self._inference.table, online, clock)
         self._labels = LabelTaker(self._log, clock, self._meters)
         self._server = HttpServer(
-            Guard(self._addresses(), settings), _limits(settings), self._meters.count_answer, _TICK_S
+            Guard(self._addresses(), settings),
+            _limits(settings),
+            self._meters.count_answer,
+            _TICK_S,
+            intake=self._intake,
         )
         self._watcher = SnapshotWatcher(self._folder, self._swap, settings)
         self._grpc: GrpcServer | None = None
@@ -110,7 +117,9 @@ class Worker:
         kept = listening.dup()
         listener = await loop.create_server(lambda: Connection(self._server), sock=listening, backlog=_BACKLOG)
         repository, place = self._repository, self._place
-        self._grpc = await open_grpc(place.host, self._settings, self._inference, repository, self._is_ready)
+        self._grpc = await open_grpc(
+            place.host, self._settings, self._inference, repository, self._is_ready, self._intake
+        )
         self._state = "ready"
         self._report()
         gc.freeze()  # what is loaded by now stays: later collections need not look at it
@@ -194,6 +203,7 @@ class Worker:
         called = 0 if self._grpc is None else self._grpc.in_flight
         self._meters.gauge(metrics.IN_FLIGHT, self._server.in_flight + called)
         self._meters.gauge(metrics.WAITING, self._inference.lanes.waiting)
+        self._meters.gauge(metrics.HELD_BYTES, self._intake.held_bytes)
         self._meters.gauge(metrics.MODEL_MEMORY, self._inference.residency.memory_bytes)
         self._meters.gauge(metrics.CONNECTIONS, len(self._server.connections))
         self._meters.gauge(metrics.GENERATION, self._applied)

@@ -15,7 +15,7 @@ from tidewheel.serving.worker.binary_tensors import cut_tensors
 from tidewheel.serving.worker.call_options import deadline_of, key_among
 from tidewheel.serving.worker.calls import Answer, InferenceCall, Input
 from tidewheel.serving.worker.content_types import read_as_said
-from tidewheel.serving.worker.http_answers import JSON
+from tidewheel.serving.worker.http_answers import JSON, RETRY
 from tidewheel.serving.worker.http_protocol import Exchange
 from tidewheel.serving.worker.inference_codec import (
     InferRequest,
@@ -29,7 +29,6 @@ Submit = Callable[[InferenceCall], None]
 _HEADER_LENGTH = b"inference-header-content-length"
 _BINARY = b"application/octet-stream"
 _UNOFFERED = {"classification": "Ask for the output itself.", "shared_memory_region": "Read it from the answer."}
-_RETRY = b"retry-after: 1\r\n"
 
 
 class RestCall(InferenceCall):
@@ -60,6 +59,7 @@ class RestCall(InferenceCall):
             deadline=deadline_of(_timeout_s(headers), parameters),
             traceparent=text_of(headers.get(b"traceparent")),
         )
+        self.body_bytes = len(exchange.body)
         self._exchange = exchange
 
     def answer(self, answer: Answer) -> None:
@@ -116,7 +116,7 @@ class RestInference:
 
 def refuse(exchange: Exchange, error: TidewheelError) -> None:
     """Answer an exchange with an error of the one tree."""
-    exchange.refuse(error.status, str(error), _RETRY if isinstance(error, Unavailable | Overloaded) else b"")
+    exchange.refuse(error.status, str(error), RETRY if isinstance(error, Unavailable | Overloaded) else b"")
 
 
 def text_of(value: bytes | None) -> str | None:

@@ -1,8 +1,8 @@
 """Mirrored requests: computed after the answer has been written, in a thread, on versions that never answer.
 
-The loop only appends to a list; what is behind by more than `MAX_WAITING` requests is dropped and counted. A shadow
-that is slow or fails can therefore not change an answer, its order or its time. Its predictions carry the answered
-request's id.
+The loop only appends to a list; what is behind by more than `MAX_WAITING` requests, or by more bytes than may be held,
+is dropped and counted. A shadow that is slow or fails can therefore not change an answer, its order or its time. Its
+predictions carry the answered request's id.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 
 from tidewheel.base.errors import TidewheelError
 from tidewheel.serving.worker.calls import NO_ROWS, Call, Outcome
+from tidewheel.serving.worker.intake import Intake
 from tidewheel.serving.worker.model_inputs import rows_of
 from tidewheel.serving.worker.runtime import LoadedVersion
 
@@ -37,13 +38,16 @@ class Shadows:
         online: Any,
         done: Callable[[Call, LoadedVersion, Outcome], None],
         dropped: Callable[[str], None],
+        most_bytes: int = 0,
     ) -> None:
+        """`most_bytes` bounds the bodies of what waits here, whatever requests without an answer hold; 0 = no bound."""
         self._loop = loop
         self._online = online
         self._done = done
         self._dropped = dropped
         self._fresh: list[Job] = []
         self._waiting = 0
+        self._held = Intake(most_bytes)
         self._of_version: Counter[str] = Counter()
         self._jobs: SimpleQueue[list[Job]] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -60,10 +64,11 @@ class Shadows:
     def offer(self, call: Call, versions: list[LoadedVersion]) -> None:
         """Mirror a request to versions, or drop it where they are behind. The thread sees it after this loop turn."""
         for version in versions:
-            if self._waiting >= MAX_WAITING:
+            if self._waiting >= MAX_WAITING or self._held.is_full(0, call.body_bytes):
                 self._dropped(call.endpoint)
                 continue
             self._waiting += 1
+            self._held.held_bytes += call.body_bytes
             self._of_version[version.id] += 1
             if not self._fresh:
                 self._loop.call_soon(self._hand_over)
@@ -88,6 +93,7 @@ class Shadows:
         self._waiting -= len(done)
         for (call, version), outcome in done:
             self._of_version[version.id] -= 1
+            self._held.held_bytes -= call.body_bytes
             self._done(call, version, outcome)
 
 

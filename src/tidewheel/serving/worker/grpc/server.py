@@ -16,6 +16,7 @@ from tidewheel.base.settings import Settings
 if TYPE_CHECKING:
     from tidewheel.serving.worker.grpc.health import Health
     from tidewheel.serving.worker.grpc.service import InferenceService
+    from tidewheel.serving.worker.intake import Intake
     from tidewheel.serving.worker.predict import Inference
     from tidewheel.serving.worker.repository import Repository
 
@@ -49,6 +50,7 @@ async def open_grpc(
     inference: Inference,
     repository: Repository,
     ready: Callable[[], bool],
+    intake: Intake,
 ) -> GrpcServer | None:
     """Answer gRPC on `serving.grpc_port` of a host, from the running loop; None where the setting or grpcio says no.
 
@@ -67,7 +69,7 @@ async def open_grpc(
     from tidewheel.serving.worker.grpc.health import Health
     from tidewheel.serving.worker.grpc.service import InferenceService
 
-    service = InferenceService(inference, repository, TokenGuard(settings), ready)
+    service = InferenceService(inference, repository, TokenGuard(settings), ready, intake)
     health = Health(ready)
     server = grpc.aio.server(options=_options(settings), maximum_concurrent_rpcs=_MAX_CALLS)
     server.add_generic_rpc_handlers((service.handler(), health.handler()))

@@ -22,6 +22,7 @@ from tidewheel.serving.worker.grpc.codec import parse, read_request
 from tidewheel.serving.worker.grpc.guard import TokenGuard
 from tidewheel.serving.worker.grpc.information import describe_model, describe_server, is_ready
 from tidewheel.serving.worker.grpc.status import details_of, refuse
+from tidewheel.serving.worker.intake import Intake
 from tidewheel.serving.worker.predict import Inference
 from tidewheel.serving.worker.repository import Repository
 
@@ -33,12 +34,18 @@ class InferenceService:
     """Answers the service's methods from one worker's table. `ready` says whether the worker is."""
 
     def __init__(
-        self, inference: Inference, repository: Repository, guard: TokenGuard, ready: Callable[[], bool]
+        self,
+        inference: Inference,
+        repository: Repository,
+        guard: TokenGuard,
+        ready: Callable[[], bool],
+        intake: Intake,
     ) -> None:
         self._inference = inference
         self._repository = repository
         self._guard = guard
         self._ready = ready
+        self._intake = intake
         self.in_flight = 0
         """Inference requests that have no answer yet."""
 
@@ -92,13 +99,16 @@ class InferenceService:
         return describe_model(self._inference, asked.name, asked.version)
 
     async def _infer(self, data: bytes, context: Any) -> bytes:
-        call = GrpcCall(read_request(data), metadata_of(context), context.time_remaining())
+        self._intake.take(len(data))
         self.in_flight += 1
         try:
+            call = GrpcCall(read_request(data), metadata_of(context), context.time_remaining())
+            call.body_bytes = len(data)
             self._inference.submit(call)
             return await call.answered
         finally:
             self.in_flight -= 1
+            self._intake.held_bytes -= len(data)
 
     async def _infer_stream(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
         try:
