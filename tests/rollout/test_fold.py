@@ -83,9 +83,17 @@ def test_a_callers_mistake_is_not_held_against_a_version_and_a_failure_is(town: 
 def test_the_rows_of_one_request_are_one_request_and_one_unit(town: Town) -> None:
     rollout = start(town)
     for row in range(5):
-        answer(town, f"r:{row}", float(row), unit="r")
+        answer(town, f"r:{row}", float(row), unit="r", row=row)
     arm = evidence(town, rollout)[0].candidate
     assert (arm.requests.n, arm.labelled, arm.goal.clusters, arm.goal.ratio) == (1, 5, 1, 2.0)
+
+
+def test_requests_whose_callers_number_them_like_rows_are_a_request_each(town: Town) -> None:
+    rollout = start(town)
+    for number in range(5):
+        answer(town, f"order:{number}", status=500 if number == 3 else 200)
+    requests = evidence(town, rollout)[0].candidate.requests
+    assert (requests.n, requests.failures) == (5, 1)
 
 
 def test_a_callers_predictions_are_one_unit_across_batches(town: Town) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
+from msgspec.structs import replace
 
 from tidewheel.base.clock import SystemClock
 from tidewheel.storage import Metadata, open_backend, schema, sqlite_url
@@ -35,7 +36,8 @@ def row_of(number: int, row: int, rows: int) -> Prediction:
     values = np.arange(rows * 3, dtype="<f8") + number * 100
     features, answer = values.reshape(rows, 3)[row].tobytes(), values[: rows * 2].reshape(rows, 2)[row].tobytes()
     zone = {"zone": f"z{row}"}
-    return Prediction(f"q{number}:{row}", 1_000 + number, "surge", "v", "live", "u", 200, 40, zone, features, answer)
+    fixed = (1_000 + number, "surge", "v", "live", "u", 200, 40)
+    return Prediction(f"q{number}:{row}", *fixed, zone, features, answer, row)
 
 
 @pytest.fixture
@@ -70,10 +72,12 @@ def test_what_rows_are_written_as_says_the_same_as_a_record_a_row(
             {name: each[row] for name, each in keys.items()},
             features[row].tobytes(),
             outputs[row].tobytes(),
+            row,
         )
         for row in range(rows)
     ]
     assert decode_predictions(payload) == expected
+    assert {each.request_id for each in expected} == {"é:1"}
     assert [(head.id, head.at_us, head.arm) for head in heads(payload)] == [(each.id, 7, "shadow") for each in expected]
     assert count_rows(payload) == rows
 
@@ -118,6 +122,21 @@ def test_each_row_is_found_by_its_id_before_and_after_it_moved_to_delta(
     assert not list(log.folder.glob("predictions-*.sealed"))
     assert log.find(asked) == wanted
     assert log._tables.read("tidewheel_predictions").num_rows == 30
+
+
+def test_rows_that_moved_to_delta_before_rows_were_numbered_are_found(
+    log: PredictionLog, writer: PredictionWriter
+) -> None:
+    writer.append(row_of(1, 0, 2))
+    writer.seal()
+    log.compact(AT)
+    table = log._tables.read("tidewheel_predictions").drop_columns(["row"])
+    log._tables.overwrite("tidewheel_predictions", table, at=AT)
+    assert log.find(["q1:0"]) == {"q1:0": replace(row_of(1, 0, 2), row=-1)}
+    writer.append_rows(request(2, 2), 2)
+    writer.seal()
+    log.compact(AT)
+    assert log.find(["q1:0", "q2:1"]) == {"q1:0": replace(row_of(1, 0, 2), row=-1), "q2:1": row_of(2, 1, 2)}
 
 
 def test_what_had_to_go_is_counted_in_rows(log: PredictionLog, writer: PredictionWriter, metadata: Metadata) -> None:

@@ -74,7 +74,7 @@ def _fold_requests(watch: Watch, predictions: Iterable[Prediction]) -> None:
     for prediction in predictions:
         place = watch.place(prediction)
         if place and not 400 <= prediction.status < 500:
-            seen[place].setdefault(_request_id(prediction.id), prediction)  # rows of one request fail as one
+            seen[place].setdefault(prediction.request_id, prediction)  # rows of one request fail as one
     for (number, arm), by_request in seen.items():
         found = by_request.values()
         statuses, latencies_ms = [p.status for p in found], [p.latency_us / 1000 for p in found]
@@ -176,9 +176,3 @@ def _grow(watch: Watch, grown: Mapping[Place, Sequence[tuple[Sums, Sums]]]) -> N
     for (number, arm), units in grown.items():
         watch.evidence[number].arm(arm).add_units(units)
         watch.touched.add(number)
-
-
-def _request_id(prediction_id: str) -> str:
-    """``r1`` for ``r1:0``, ``r1:1``, ...: the rows of one request."""
-    request_id, _, row = prediction_id.rpartition(":")
-    return request_id if request_id and row.isdigit() else prediction_id

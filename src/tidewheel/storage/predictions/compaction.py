@@ -119,6 +119,7 @@ def _predictions_to_arrow(predictions: Sequence[Prediction]) -> pa.Table:
             ),
             "features": _float_lists([each.features for each in predictions]),
             "outputs": _float_lists([each.outputs for each in predictions]),
+            "row": pa.array([each.row for each in predictions], pa.int32()),
         }
     )
 
@@ -145,6 +146,8 @@ def _float_lists(blocks: Sequence[bytes]) -> pa.Array:
 def _prediction(row: dict[str, object]) -> Prediction:
     fields = dict(row)
     fields["at_us"] = to_us(fields.pop("at"))  # type: ignore[arg-type]
+    if fields.get("row") is None:  # written before rows were numbered
+        fields["row"] = -1
     fields["entities"] = dict(fields["entities"] or ())  # type: ignore[call-overload]
     for name in ("features", "outputs"):
         fields[name] = np.asarray(fields[name], dtype="<f8").tobytes()

@@ -34,6 +34,13 @@ class Prediction(msgspec.Struct, array_like=True, frozen=True):
     """The model's inputs in the order of its signature, as little-endian float64; empty where the request had none."""
     outputs: bytes
     """The model's outputs as little-endian float64; empty where it failed."""
+    row: int = -1
+    """Which row of its request it answers; -1: the request had one. Row i of the request `<id>` is named `<id>:<i>`."""
+
+    @property
+    def request_id(self) -> str:
+        """The id that the rows of its request share."""
+        return self.id if self.row < 0 else self.id.removesuffix(f":{self.row}")
 
     def feature_values(self) -> NDArray[np.float64]:
         """The features as numbers."""
@@ -135,6 +142,7 @@ def decode_predictions(payload: bytes) -> list[Prediction]:
             {name: keys[row] for name, keys in of.entities.items()},
             of.features[row * width : (row + 1) * width],
             of.outputs[row * depth : (row + 1) * depth],
+            row,
         )
         for row in range(rows)
     ]
