@@ -23,6 +23,7 @@ _HOMES = {
     "PredictionDrift": "tidewheel.monitoring",
     "Quantize": "tidewheel.registry",
     "Shadow": "tidewheel.rollout",
+    "TensorSpec": "tidewheel.registry",
     "Tolerance": "tidewheel.registry",
     "Uncertainty": "tidewheel.monitoring",
     "active_run": "tidewheel.tracking",
@@ -123,6 +124,7 @@ if TYPE_CHECKING:
     from tidewheel.registry import (
         Graph as Graph,
         Quantize as Quantize,
+        TensorSpec as TensorSpec,
         Tolerance as Tolerance,
         log_model as log_model,
         nodes as nodes,

@@ -33,7 +33,7 @@ def tensor_info(name: str, kind: int, columns: int | None) -> bytes:
 
 def product_graph(weights: np.ndarray, kind: int = FLOAT, with_label: bool = False) -> bytes:
     """rows @ weights, and beside it, as classifiers do, the index of the largest."""
-    dtype = np.float32 if kind == FLOAT else np.float64
+    dtype = {FLOAT: np.float32, DOUBLE: np.float64, INT64: np.int64}[kind]
     dims = b"".join(field(1, size) for size in weights.shape)
     initializer = dims + field(2, kind) + field(8, "w") + field(9, weights.astype(dtype).tobytes())
     graph = field(1, field(1, "x") + field(1, "w") + field(2, "p") + field(4, "MatMul")) + field(2, "g")
@@ -64,12 +64,13 @@ def test_a_graph_answers_with_its_float_outputs(tmp_path, kind, with_label):
         predictor.predict(np.zeros((1, 2)))
 
 
-def test_a_graph_that_takes_integers_is_refused(tmp_path):
-    graph = product_graph(WEIGHTS, INT64).replace(b"float", b"int64")
+def test_a_graph_that_takes_integers_is_asked_with_integers(tmp_path):
+    graph = product_graph(np.eye(3), INT64)
     kept = saving_format(graph)
     kept.save(graph, tmp_path)
-    with pytest.raises(InvalidInput, match="float tensor"):
-        kept.load(tmp_path)
+    predictor = kept.load(tmp_path)
+    assert [(spec.name, spec.shape, spec.dtype) for spec in predictor.layout.inputs] == [("x", (-1, 3), "int64")]
+    assert predictor.predict(np.array([[1.0, 2.0, 3.0]])).tolist() == [[1.0, 2.0, 3.0]]
 
 
 def test_bytes_that_are_no_graph_are_corrupt(tmp_path):

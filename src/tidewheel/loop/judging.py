@@ -70,7 +70,7 @@ def _case(
         champion=champion,
         rows=table.filter(table.column(loop.label.name).is_valid()),
         label=loop.label.name,
-        prediction=loop.label.prediction or candidate.signature.output_names[-1],
+        prediction=loop.label.prediction or candidate.signature.output_columns[-1],
         candidate_outputs=outputs[mask],
         champion_outputs=champion_outputs[mask] if champion_outputs is not None else None,
         latencies_ms=latencies_ms,

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from tidewheel.registry.gate import Gate, GateCase, Verdict
 from tidewheel.registry.records import Model, ModelPage, ModelVersion, Signature, Verification, VersionPage
 from tidewheel.registry.runtimes.records import Quantize, RuntimeChoice, Tolerance
+from tidewheel.registry.tensors import TensorSpec
 from tidewheel.registry.webhook_records import Webhook, WebhookPage, WebhookTest
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ __all__ = [
     "Registry",
     "RuntimeChoice",
     "Signature",
+    "TensorSpec",
     "Tolerance",
     "Verdict",
     "Verification",

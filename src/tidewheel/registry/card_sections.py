@@ -55,11 +55,13 @@ def _trust(version: ModelVersion) -> str:
 def _signature(version: ModelVersion) -> str:
     if not version.signature.inputs and not version.signature.outputs:
         return ""
-    optional = set(version.signature.optional)
-    rows = [
-        ("input", name, f"{dtype}, optional" if name in optional else dtype) for name, dtype in version.signature.inputs
-    ]
-    rows += [("output", name, dtype) for name, dtype in version.signature.outputs]
+    optional, signature = set(version.signature.optional), version.signature
+    rows = [("input", name, f"{dtype}, optional" if name in optional else dtype) for name, dtype in signature.inputs]
+    rows += [("output", name, dtype) for name, dtype in signature.outputs]
+    shapes = (*(signature.input_shapes or [()] * len(signature.inputs)), *signature.output_shapes)
+    for place, shape in enumerate(shapes):
+        if shape:
+            rows[place] = (*rows[place][:2], f"{rows[place][2]} {list(shape)}")
     return _grid(("side", "name", "type"), rows)
 
 

@@ -115,12 +115,13 @@ class Contents(RegistryStores):
         Its background are the rows of the version's reference, else of its sample.
 
         Raises:
-            InvalidInput: if it has neither, and its kind of model needs one.
+            InvalidInput: if it has neither, and its kind of model needs one; or it takes tensors.
         """
         from tidewheel.registry.explain.loading import background_rows, load_explainer
 
         with tempfile.TemporaryDirectory() as scratch:
             version = self.fetch(version_id, Path(scratch))
+            version.signature.require_table("Explaining")
             names, table = version.signature.input_names, self._background(version)
             rows = background_rows(table, names) if table is not None else np.empty((0, len(names)))
             kept = (version.format, Path(scratch), version.files, version.trusted_by)
@@ -154,8 +155,8 @@ class Contents(RegistryStores):
 
 
 def _check_outputs(version: ModelVersion, answers: NDArray[np.float64]) -> None:
-    named = len(version.signature.outputs)
-    if named > 1 and answers.shape[1] != named:
+    named = sum(spec.width for spec in version.signature.output_tensors) or len(version.signature.outputs)
+    if (named > 1 or version.signature.output_shapes) and answers.shape[1] != named:
         raise Corrupt(
             f"The model gives {answers.shape[1]} outputs, and its signature names {named}.",
             fix="Log it again with outputs=[…].",

@@ -36,10 +36,10 @@ class GateCase:
 
     def predicted(self) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
         """What candidate and champion predict for the label, one value a row."""
-        candidate = self.candidate_outputs[:, self.candidate.signature.output_names.index(self.prediction)]
+        candidate = self.candidate_outputs[:, self.candidate.signature.output_columns.index(self.prediction)]
         if self.champion is None or self.champion_outputs is None:
             return candidate, None
-        return candidate, self.champion_outputs[:, self.champion.signature.output_names.index(self.prediction)]
+        return candidate, self.champion_outputs[:, self.champion.signature.output_columns.index(self.prediction)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,22 @@ from tidewheel.base import ambient
 from tidewheel.base.errors import InvalidInput
 from tidewheel.registry.formats import Predictor, save_model
 from tidewheel.registry.graphs import Graph
+from tidewheel.registry.logged_tensors import (
+    declared_tensors,
+    sample_size,
+    tensor_signature,
+    tensors_given,
+    tensors_taken,
+)
 from tidewheel.registry.mlmodel_writing import write_mlmodel
 from tidewheel.registry.packaging_facts import environment, measure
 from tidewheel.registry.records import ModelVersion, Signature
-from tidewheel.registry.reference import build_reference, sample_rows
+from tidewheel.registry.reference import MAX_ROWS, build_reference, sample_rows
 from tidewheel.registry.runtimes import CHOICE, NATIVE
 from tidewheel.registry.runtimes.loading import load_chosen, require_chosen
 from tidewheel.registry.service import Registry
+from tidewheel.registry.tensor_tables import rows_of_table, table_of_rows
+from tidewheel.registry.tensors import TensorSpec
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,6 +42,7 @@ if TYPE_CHECKING:
     from tidewheel.registry.runtimes.records import Quantize, Tolerance
 
 _SAMPLE_ROWS = 100
+_MOST_WATCHED = 1024  # columns of answers that a reference holds
 _LIBRARIES = {
     "lightgbm": ("lightgbm", "numpy"),
     "xgboost": ("xgboost", "numpy"),
@@ -71,7 +81,7 @@ def log_model(
     features: HasFeatures | None = None,
     outputs: Sequence[str] | None = None,
     rows: HasRows | None = None,
-    inputs: Sequence[str] | None = None,
+    inputs: Sequence[str | TensorSpec] | None = None,
     metrics: Mapping[str, float] | None = None,
     trust: bool = False,
     sample: pa.Table | None = None,
@@ -89,7 +99,8 @@ def log_model(
         features: The feature set that it was trained on; its hash is pinned in the version.
         outputs: A name for each output, as in ``["p_accept"]``.
         rows: The training rows; their commits become lineage and a sample of them the reference for drift.
-        inputs: The names of the inputs where there is no feature set; a graph knows its own.
+        inputs: The names of the columns where there is no feature set, or ``[tw.TensorSpec("image", (-1, 3, 32, 32))]``
+            where they are tensors. A graph knows its own, and so do ONNX and torch.export models of tensors.
         metrics: Figures to show beside the version.
         trust: Your word that a model which runs code on load may be loaded; your name is kept with it.
         sample: An input to keep beside the version, at most 100 rows of it; else the first of `rows`.
@@ -103,18 +114,24 @@ def log_model(
         NotAllowed: if only a format that runs code keeps it, and `trust` was not given.
         GateSaidNo: if the runtime named does not answer as the model does, or quantisation makes it too much worse.
     """
-    input_names = _input_names(model, features.names if features is not None else inputs or ())
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
+        declared = declared_tensors(model, inputs, folder)
+        columns = features.names if features is not None else [each for each in inputs or () if isinstance(each, str)]
         found = save_model(model, folder, trust=trust)
-        tried = _Sample.of(rows, features, input_names)
+        taken = () if columns else tensors_taken(found.load(folder), declared, found.name)
+        input_names = [spec.name for spec in taken] or _input_names(model, columns)
+        tried = _Sample.of(rows, features, input_names, taken)
         predictor, measured = measure(lambda: found.load(folder), tried.matrix)
         answers = _checked_answers(predictor, tried)
-        output_names = _name_outputs(outputs, answers.shape[1])
-        signature = Signature.of(input_names, output_names)
+        given = tensors_given(predictor, tried.matrix[:2], outputs)
+        signature = tensor_signature(taken, given, input_names, folder) or Signature.of(
+            input_names, _name_outputs(outputs, answers.shape[1])
+        )
         trained_in = environment(_LIBRARIES.get(found.name, ()))
         write_mlmodel(folder, found.name, signature, trained_in["packages"], getattr(predictor, "method", None))
         if runtime != NATIVE or quantize:
+            signature.require_table("Choosing a runtime")
             _choose_runtime(found.name, folder, tried, runtime, tolerance, quantize)
             if load_chosen(folder, {CHOICE}):
                 predictor, measured = measure(lambda: require_chosen(folder, {CHOICE}), tried.matrix)
@@ -131,7 +148,7 @@ def log_model(
             feature_set=(features.name, features.hash) if features is not None else None,
             commits=tuple(rows.commits) if rows is not None else (),
             metrics=metrics,
-            reference=tried.reference(answers, output_names) if rows is not None else None,
+            reference=tried.reference(answers, signature) if rows is not None else None,
             trust=trust,
         )
 
@@ -187,7 +204,9 @@ def _sample_table(given: pa.Table | None, tried: _Sample) -> pa.Table:
     import pyarrow as pa
 
     if given is not None:
-        return given.slice(0, _SAMPLE_ROWS)
+        return given.slice(0, sample_size(tried.tensors, _SAMPLE_ROWS))
+    if tried.tensors:
+        return table_of_rows(tried.matrix[: sample_size(tried.tensors, _SAMPLE_ROWS)], tried.tensors)
     return pa.table({name: tried.matrix[:_SAMPLE_ROWS, place] for place, name in enumerate(tried.names)})
 
 
@@ -199,21 +218,31 @@ class _Sample:
     matrix: NDArray[np.float64]
     beside: Mapping[str, Any]
     table: pa.Table | None = None
+    tensors: Sequence[TensorSpec] = ()
 
     @classmethod
-    def of(cls, rows: HasRows | None, features: HasFeatures | None, names: Sequence[str]) -> _Sample:
+    def of(
+        cls,
+        rows: HasRows | None,
+        features: HasFeatures | None,
+        names: Sequence[str],
+        tensors: Sequence[TensorSpec] = (),
+    ) -> _Sample:
         table = _with_instants(rows) if rows is not None else None
         if table is None or table.num_rows == 0:
-            return cls(names, np.zeros((1, len(names))), {})
+            width = sum(spec.width for spec in tensors) if tensors else len(names)
+            return cls(names, np.zeros((1, width)), {}, tensors=tensors)
         missing = [name for name in names if name not in table.column_names]
         if missing:
             raise InvalidInput(
                 f"The training rows lack the features {missing}.", fix=f"They have {table.column_names}."
             )
-        table = sample_rows(table)
-        columns = [table.column(name).to_numpy().astype(np.float64) for name in names]
+        table = sample_rows(table, sample_size(tensors, MAX_ROWS))
         entities = features.entities if features is not None else ()
         beside = {name: table.column(name) for name in ("at", *entities) if name in table.column_names}
+        if tensors:
+            return cls(names, rows_of_table(table, tensors), beside, table, tensors)
+        columns = [table.column(name).to_numpy().astype(np.float64) for name in names]
         return cls(names, np.ascontiguousarray(np.column_stack(columns)), beside, table)
 
     def labels(self, name: str) -> NDArray[np.float64]:
@@ -224,9 +253,11 @@ class _Sample:
             )
         return np.asarray(self.table.column(name).to_numpy(), dtype=np.float64)
 
-    def reference(self, answers: NDArray[np.float64], output_names: Sequence[str]) -> pa.Table:
-        features = {name: self.matrix[:, place] for place, name in enumerate(self.names)}
-        return build_reference(features, answers, output_names, self.beside)
+    def reference(self, answers: NDArray[np.float64], signature: Signature) -> pa.Table:
+        """What monitors compare with: columns alone, so of tensors of many values only the answers."""
+        features = {name: self.matrix[:, place] for place, name in enumerate(signature.feature_names)}
+        watched = signature.output_columns if answers.shape[1] <= _MOST_WATCHED else ()
+        return build_reference(features, answers, watched, self.beside)
 
 
 def _with_instants(rows: HasRows) -> pa.Table:

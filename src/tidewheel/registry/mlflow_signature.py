@@ -1,19 +1,22 @@
-"""MLflow's model signature and ours, both ways: a JSON list of column or tensor specs, and named columns with dtypes.
+"""MLflow's model signature and ours, both ways: a JSON list of column or tensor specs, and columns or tensors.
 
-MLflow's columns map one to one. A lone tensor of shape [-1, k] becomes k columns `x0`…: predictors take tables of
-numbers, and a request may give the table whole whatever its columns are called. Pure.
+MLflow's columns map one to one. A lone tensor of shape [-1, k] becomes k columns `x0`…: that is a table, whatever its
+columns are called. Several tensors, and those of more dimensions, stay tensors. Pure.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tidewheel.base.errors import InvalidInput
 from tidewheel.registry.records import Signature
+from tidewheel.registry.tensors import TensorLayout, TensorSpec
 
 _DTYPES = {
     "boolean": "bool",
@@ -38,11 +41,25 @@ def read_signature(section: Mapping[str, Any] | None) -> Signature:
     """
     if section is None:
         return Signature((), ())
+    tensors, given = _tensors(section, "inputs", "features"), _tensors(section, "outputs", "output")
+    if _are_tensors(tensors):
+        return Signature.of_tensors(tensors, given)
     inputs, optional = _columns(section, "inputs", "x{}")
+    if any(len(spec.shape) > 2 for spec in given):
+        whole = Signature.of_tensors((), given)
+        return replace(whole, inputs=tuple(inputs), optional=tuple(optional))
     outputs, _ = _columns(section, "outputs", "output_{}")
     if len(outputs) == 1 and outputs[0][0] in {"output_0", "x0"}:
         outputs = [("output", outputs[0][1])]
     return Signature(tuple(inputs), tuple(outputs), tuple(optional))
+
+
+def _free_tensors(section: Mapping[str, Any] | None) -> list[str]:
+    """The input tensors of more than two dimensions that have another free one than the rows, in words."""
+    specs = [] if section is None else _specs(section.get("inputs"), "inputs")
+    shapes = [(spec.get("name", "features"), _shape_of(spec)) for spec in specs if spec.get("type") == "tensor"]
+    free = [(name, shape) for name, shape in shapes if shape and len(shape) > 2 and min(shape[1:]) < 1]
+    return [f"{name} {list(shape)}" for name, shape in free]
 
 
 def write_signature(signature: Signature) -> dict[str, str | None]:
@@ -50,7 +67,39 @@ def write_signature(signature: Signature) -> dict[str, str | None]:
     optional = set(signature.optional)
     inputs = [{"type": _type(dtype), "name": n, "required": n not in optional} for n, dtype in signature.inputs]
     outputs = [{"type": _type(dtype), "name": n, "required": True} for n, dtype in signature.outputs]
-    return {"inputs": json.dumps(inputs), "outputs": json.dumps(outputs), "params": None}
+    return {
+        "inputs": json.dumps(_tensor_specs(signature.input_tensors) or inputs),
+        "outputs": json.dumps(_tensor_specs(signature.output_tensors) or outputs),
+        "params": None,
+    }
+
+
+def _tensor_specs(tensors: Sequence[TensorSpec]) -> list[dict[str, Any]]:
+    return [
+        {"type": "tensor", "name": spec.name, "tensor-spec": {"dtype": spec.dtype, "shape": list(spec.shape)}}
+        for spec in tensors
+    ]
+
+
+def mlflow_layout(folder: Path) -> TensorLayout | None:
+    """The tensors that the MLmodel file of a folder names; None if there is none, or it names columns.
+
+    Raises:
+        InvalidInput: if the file cannot be understood, or another dimension than the rows is free.
+    """
+    from tidewheel.registry.mlmodel import FILE, parse
+
+    if not (folder / FILE).is_file():
+        return None
+    section = parse((folder / FILE).read_bytes()).get("signature")
+    free = _free_tensors(section)
+    if free:
+        raise InvalidInput(
+            f"The signature leaves more free than the rows: {', '.join(free[:5])}.",
+            fix="Log the model with a signature of fixed sizes: mlflow.models.infer_signature(example), or "
+            "TensorSpec(dtype, (-1, 3, 32, 32)).",
+        )
+    return read_signature(section).layout
 
 
 def is_number(dtype: str) -> bool:
@@ -59,6 +108,34 @@ def is_number(dtype: str) -> bool:
         return np.dtype(dtype).kind in _NUMBERS
     except TypeError:
         return False
+
+
+def _are_tensors(inputs: Sequence[TensorSpec]) -> bool:
+    """Whether inputs cannot be the columns of one table."""
+    return len(inputs) > 1 or any(len(spec.shape) > 2 for spec in inputs)
+
+
+def _tensors(section: Mapping[str, Any], part: str, unnamed: str) -> list[TensorSpec]:
+    """The specs of one part, if all of them are tensors of numbers of which only the rows are free; else none."""
+    specs = _specs(section.get(part), part)
+    found = []
+    for place, spec in enumerate(specs):
+        shape = _shape_of(spec)
+        if spec.get("type") != "tensor" or shape is None:
+            return []
+        name = spec.get("name") or (unnamed if len(specs) == 1 else f"{unnamed}_{place}")
+        try:
+            found.append(TensorSpec(str(name), shape, str(spec["tensor-spec"].get("dtype"))))
+        except InvalidInput:
+            return []
+    return found if len({spec.name for spec in found}) == len(found) else []
+
+
+def _shape_of(spec: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """The shape of a tensor spec, if it says one."""
+    tensor = spec.get("tensor-spec")
+    shape = tensor.get("shape") if isinstance(tensor, dict) else None
+    return tuple(shape) if isinstance(shape, list) and all(type(size) is int for size in shape) else None
 
 
 def _columns(section: Mapping[str, Any], part: str, unnamed: str) -> tuple[list[tuple[str, str]], list[str]]:

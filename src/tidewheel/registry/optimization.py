@@ -71,11 +71,12 @@ class Optimization(Registration, Contents):
 
         Raises:
             GateSaidNo: if no runtime agrees and is faster, or quantisation makes it too much worse.
-            InvalidInput: if there are no rows to compare on, or they lack a column.
+            InvalidInput: if there are no rows to compare on, they lack a column, or the version takes or gives tensors.
         """
         asked = Asked(runtime=runtime, tolerance=tolerance or Tolerance(), quantize=quantize)
         asked.candidates()
         version = self._version(version_id)
+        version.signature.require_table("Choosing a runtime")
         check_trust(version.format, version.trusted_by)
         columns = rows if rows is not None else self._kept_columns(version)
         matrix = _matrix(columns, version.signature.input_names)

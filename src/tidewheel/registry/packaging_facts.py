@@ -75,7 +75,7 @@ def _one_thread() -> AbstractContextManager[object]:
 def _tries_us(predictor: Predictor, rows: NDArray[np.float64], size: int) -> list[float]:
     """How long each of some calls takes, of `size` rows that begin at places all over the sample."""
     starts = np.linspace(0, max(0, len(rows) - size), _MOST_TRIES).astype(np.int64)
-    pieces = [np.resize(rows[start : start + size], (size, rows.shape[1])) for start in starts]
+    pieces = (np.resize(rows[start : start + size], (size, rows.shape[1])) for start in starts)
     ends = time.perf_counter() + _BUDGET_S
     taken: list[float] = []
     for piece in pieces:

@@ -7,23 +7,39 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from tidewheel.base.errors import InvalidInput
+from tidewheel.registry.tensors import TensorLayout, TensorSpec
+
 
 @dataclass(frozen=True, slots=True)
 class Signature:
     """The columns that a version takes and gives, in order: (name, dtype) with numpy's dtype names.
 
     `optional` names inputs that a request may leave out; they are then missing (NaN). No inputs at all means that
-    nobody said what it takes: the model itself is then the judge.
+    nobody said what it takes: the model itself is then the judge. Where inputs are tensors and not columns,
+    `input_shapes` has the shape of each, as in [-1, 3, 32, 32]; `output_shapes` likewise.
     """
 
     inputs: tuple[tuple[str, str], ...]
     outputs: tuple[tuple[str, str], ...]
     optional: tuple[str, ...] = ()
+    input_shapes: tuple[tuple[int, ...], ...] = ()
+    output_shapes: tuple[tuple[int, ...], ...] = ()
 
     @classmethod
     def of(cls, inputs: Sequence[str], outputs: Sequence[str]) -> Signature:
         """A signature whose columns are all float64, which is what predictors take and give."""
         return cls(tuple((name, "float64") for name in inputs), tuple((name, "float64") for name in outputs))
+
+    @classmethod
+    def of_tensors(cls, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> Signature:
+        """A signature of tensors; no outputs = nobody knows them beforehand."""
+        return cls(
+            tuple((spec.name, spec.dtype) for spec in inputs),
+            tuple((spec.name, spec.dtype) for spec in outputs),
+            input_shapes=tuple(spec.shape for spec in inputs),
+            output_shapes=tuple(spec.shape for spec in outputs),
+        )
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -34,6 +50,50 @@ class Signature:
     def output_names(self) -> tuple[str, ...]:
         """The names of the outputs, in order."""
         return tuple(name for name, _ in self.outputs)
+
+    @property
+    def input_tensors(self) -> tuple[TensorSpec, ...]:
+        """The tensors that it takes; none if it takes columns."""
+        given = zip(self.inputs, self.input_shapes, strict=False)
+        return tuple(TensorSpec(name, shape, dtype) for (name, dtype), shape in given)
+
+    @property
+    def output_tensors(self) -> tuple[TensorSpec, ...]:
+        """The tensors that it gives; none if it gives columns."""
+        given = zip(self.outputs, self.output_shapes, strict=False)
+        return tuple(TensorSpec(name, shape, dtype) for (name, dtype), shape in given)
+
+    @property
+    def layout(self) -> TensorLayout | None:
+        """How its tensors lie in a matrix; None if it takes columns."""
+        return TensorLayout(self.input_tensors, self.output_tensors) if self.input_shapes else None
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """The inputs as columns that can be watched; none where they are tensors of many values."""
+        return self.input_names if all(spec.width == 1 for spec in self.input_tensors) else ()
+
+    @property
+    def output_columns(self) -> tuple[str, ...]:
+        """A name for each column of its answers: of a tensor of many values, its name with their places."""
+        return tuple(each for spec in self.output_tensors for each in _column_names(spec)) or self.output_names
+
+    def require_table(self, what: str) -> None:
+        """Refuse what is done for models of columns alone.
+
+        Raises:
+            InvalidInput: if it takes or gives tensors.
+        """
+        tensors = [f"{spec.name} {list(spec.shape)}" for spec in (*self.input_tensors, *self.output_tensors)]
+        if tensors:
+            raise InvalidInput(
+                f"{what} is for models of columns, and this one is of tensors: {', '.join(tensors)}.",
+                fix="Do it before the model is logged: it is served as it was logged.",
+            )
+
+
+def _column_names(spec: TensorSpec) -> list[str]:
+    return [spec.name] if spec.width == 1 else [f"{spec.name}_{place}" for place in range(spec.width)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

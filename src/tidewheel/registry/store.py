@@ -179,7 +179,7 @@ def add_version(connection: Connection, version: ModelVersion) -> None:
     """Write a new version down, with its tags."""
     row = {column.name: getattr(version, column.name) for column in versions.c if column.name not in _COMPOSED}
     at_us = to_us(version.created_at)
-    row.update(inputs=_input_rows(version.signature), outputs=version.signature.outputs)
+    row.update(inputs=_input_rows(version.signature), outputs=_output_rows(version.signature))
     _ADD_VERSION.run(connection, **row, created_at_us=at_us, updated_at_us=at_us)
     tag_store.set_version_tags(connection, version.id, version.tags)
 
@@ -263,12 +263,30 @@ def _held_numbers(connection: Connection, names: Iterable[str]) -> dict[str, dic
     return held
 
 
-def _input_rows(signature: Signature) -> list[list[str]]:
-    """A row an input: name, dtype, and "optional" where it may be left out."""
+def _input_rows(signature: Signature) -> list[list[Any]]:
+    """A row an input: name, dtype, "optional" where it may be left out, and its shape where it is a tensor."""
     optional = set(signature.optional)
-    return [[name, dtype, *(["optional"] if name in optional else [])] for name, dtype in signature.inputs]
+    rows = [[name, dtype, *(["optional"] if name in optional else [])] for name, dtype in signature.inputs]
+    return _with_shapes(rows, signature.input_shapes)
 
 
-def _signature(inputs: list[list[str]], outputs: list[list[str]]) -> Signature:
-    optional = tuple(row[0] for row in inputs if len(row) > 2)
-    return Signature(tuple((row[0], row[1]) for row in inputs), tuple((n, d) for n, d in outputs), optional)
+def _output_rows(signature: Signature) -> list[list[Any]]:
+    return _with_shapes([[name, dtype] for name, dtype in signature.outputs], signature.output_shapes)
+
+
+def _with_shapes(rows: list[list[Any]], shapes: Sequence[tuple[int, ...]]) -> list[list[Any]]:
+    return [[*row, list(shape)] for row, shape in zip(rows, shapes, strict=True)] if shapes else rows
+
+
+def _signature(inputs: list[list[Any]], outputs: list[list[Any]]) -> Signature:
+    return Signature(
+        tuple((row[0], row[1]) for row in inputs),
+        tuple((row[0], row[1]) for row in outputs),
+        tuple(row[0] for row in inputs if "optional" in row[2:]),
+        _shapes(inputs),
+        _shapes(outputs),
+    )
+
+
+def _shapes(rows: list[list[Any]]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(row[-1]) for row in rows if isinstance(row[-1], list))

@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidewheel.base.errors import Corrupt, InvalidInput, Unavailable
-from tidewheel.registry.formats import check_width
-from tidewheel.registry.mlflow_signature import is_number, read_signature
+from tidewheel.registry.formats import Predictor, check_width
+from tidewheel.registry.formats.tensor_predictor import TensorPredictor, Tensors
+from tidewheel.registry.mlflow_signature import is_number, mlflow_layout, read_signature
 from tidewheel.registry.records import Signature
+from tidewheel.registry.tensors import TensorLayout
 
 
 class MlflowFolder:
@@ -33,7 +35,7 @@ class MlflowFolder:
     def save(self, model: Any, folder: Path) -> None:
         raise InvalidInput("Tidewheel does not save in MLflow's format.", fix="Call mlflow.…log_model.")
 
-    def load(self, folder: Path) -> MlflowPredictor:
+    def load(self, folder: Path) -> Predictor:
         from tidewheel.registry.mlmodel import FILE, parse
 
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # serving tells nobody outside
@@ -42,6 +44,7 @@ class MlflowFolder:
         except ImportError:
             raise Unavailable("MLflow is not installed here.", fix='pip install "tidewheel[mlflow]".') from None
         try:
+            layout = mlflow_layout(folder)
             signature = read_signature(parse((folder / FILE).read_bytes()).get("signature"))
             with warnings.catch_warnings(action="ignore"):
                 model = mlflow.pyfunc.load_model(str(folder))
@@ -53,7 +56,18 @@ class MlflowFolder:
                 fix="Install the libraries that its requirements.txt names.",
                 where=str(folder),
             ) from error
-        return MlflowPredictor(model, signature)
+        return MlflowPredictor(model, signature) if layout is None else _of_tensors(model, layout)
+
+
+def _of_tensors(model: Any, layout: TensorLayout) -> TensorPredictor:
+    """The predictor of a pyfunc model whose signature names tensors: an unnamed one is handed over as it is."""
+    named = model.metadata.get_input_schema().has_input_names()
+
+    def ask(tensors: Tensors) -> Any:
+        answers = model.predict(dict(tensors) if named else next(iter(tensors.values())))
+        return answers.to_numpy() if hasattr(answers, "to_numpy") else answers
+
+    return TensorPredictor(layout, ask)
 
 
 class MlflowPredictor:

@@ -1,7 +1,8 @@
 """ONNX graphs, run by onnxruntime on one core.
 
-A graph must take one two-dimensional tensor of floats. Its float outputs are laid side by side; where it has any, its
-integer outputs (the labels that classifiers add beside their probabilities) are left out.
+A graph that takes one two-dimensional tensor of floats is a model of tables. Its float outputs are laid side by side;
+where it has any, its integer outputs (the labels that classifiers add beside their probabilities) are left out. Any
+other graph is `onnx_tensors`' matter.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidewheel.base.errors import Corrupt, InvalidInput
-from tidewheel.registry.formats import check_width, model_file
+from tidewheel.registry.formats import Predictor, check_width, model_file
 from tidewheel.registry.formats.onnx_session import LoneRow, open_session
+from tidewheel.registry.formats.onnx_tensors import is_of_tables, onnx_tensors
+from tidewheel.registry.mlflow_signature import mlflow_layout
+from tidewheel.registry.tensors import read_layout
 
 _FILE = "model.onnx"
 _FLOATS = {"tensor(float)": np.float32, "tensor(double)": np.float64}
@@ -33,26 +37,31 @@ class OnnxGraph:
     def save(self, model: Any, folder: Path) -> None:
         (folder / _FILE).write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
 
-    def load(self, folder: Path) -> OnnxPredictor:
-        return OnnxPredictor(model_file(folder, (_FILE,)))
+    def load(self, folder: Path) -> Predictor:
+        path = model_file(folder, (_FILE,))
+        session, declared = open_session(path), read_layout(folder)
+        if declared is None and is_of_tables(session):
+            return OnnxPredictor(path, session=session)
+        return onnx_tensors(session, declared or mlflow_layout(folder))
 
 
 class OnnxPredictor:
     """A graph in an onnxruntime session. A lone row takes a shorter way: see `LoneRow`."""
 
-    def __init__(self, path: Path, *, output: str | None = None, drop_first: bool = False) -> None:
+    def __init__(self, path: Path, *, output: str | None = None, drop_first: bool = False, session: Any = None) -> None:
         """Load a graph.
 
         Args:
             path: the graph.
             output: the one output that answers; default all that are floats, else all that are integers.
             drop_first: leave out the first column, as of the probabilities of two classes.
+            session: the graph's, if it is open already.
 
         Raises:
             Corrupt: if onnxruntime cannot read it, or it has no such output.
             InvalidInput: if its inputs or outputs are not tables of floats.
         """
-        self._session = open_session(path)
+        self._session = session or open_session(path)
         inputs = self._session.get_inputs()
         if len(inputs) != 1 or inputs[0].type not in _FLOATS or len(inputs[0].shape) != 2:
             raise InvalidInput(

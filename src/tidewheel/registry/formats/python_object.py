@@ -25,6 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidewheel.base.errors import Corrupt, InvalidInput
+from tidewheel.registry.formats import Predictor
+from tidewheel.registry.formats.tensor_predictor import TensorPredictor, Tensors
+from tidewheel.registry.tensors import TensorLayout, read_layout
 
 _FILE = "model.pkl"
 _INSTALLED = tuple({str(Path(sysconfig.get_path(name)).resolve()) for name in ("stdlib", "purelib", "platlib")})
@@ -46,7 +49,7 @@ class PythonObject:
         with _project_by_value():
             (folder / _FILE).write_bytes(cloudpickle.dumps(model, protocol=5))
 
-    def load(self, folder: Path) -> PythonPredictor:
+    def load(self, folder: Path) -> Predictor:
         try:
             # The registry has checked trust and digest.
             model = _made(pickle.loads((folder / _FILE).read_bytes()))  # noqa: S301
@@ -56,7 +59,8 @@ class PythonObject:
                 fix="Install the libraries that it was trained with, in the versions of its run.",
                 where=str(folder / _FILE),
             ) from error
-        return PythonPredictor(model)
+        layout = read_layout(folder)
+        return PythonPredictor(model) if layout is None else _of_tensors(model, layout)
 
 
 class PythonPredictor:
@@ -78,6 +82,16 @@ class PythonPredictor:
             return outputs.reshape(len(rows), outputs.shape[1] if outputs.ndim > 1 else 1)
         outputs = outputs.reshape(len(rows), -1)
         return outputs[:, 1:] if self._has_classes and outputs.shape[1] == 2 else outputs
+
+
+def _of_tensors(model: Any, layout: TensorLayout) -> TensorPredictor:
+    """The predictor of a model that is handed a lone tensor as an array, and several by name."""
+    answering = getattr(model, "predict", model)
+
+    def ask(tensors: Tensors) -> Any:
+        return answering(next(iter(tensors.values())) if len(tensors) == 1 else dict(tensors))
+
+    return TensorPredictor(layout, ask)
 
 
 def _numbers(answers: Any) -> NDArray[np.float64]:

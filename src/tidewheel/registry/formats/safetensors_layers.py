@@ -2,9 +2,9 @@
 
 A state of weights alone cannot predict, and every way that PyTorch has of keeping the architecture too runs code or is
 a program. So the layers are written down as data: `torch.nn.Sequential`, nested as deep as one likes, of the layers in
-the table, each with the arguments that it was made with. That is most networks on tables of numbers; any other goes to
-ONNX (`torch.onnx.export`), which holds no code either, or to `torch_export` with trust. Equal networks give
-equal bytes.
+the table, each with the arguments that it was made with. That is most networks on tables of numbers, and plain ones on
+images and sequences; any other goes to ONNX (`torch.onnx.export`), which holds no code either, or to `torch_export`
+with trust. Equal networks give equal bytes.
 """
 
 from __future__ import annotations
@@ -14,16 +14,41 @@ from pathlib import Path
 from typing import Any
 
 from tidewheel.base.errors import Corrupt, Unavailable
-from tidewheel.registry.formats import DoesNotFit, library_of, model_file
-from tidewheel.registry.formats.torch_module import TorchPredictor, dtype_of, torch
+from tidewheel.registry.formats import DoesNotFit, Predictor, library_of, model_file
+from tidewheel.registry.formats.torch_module import dtype_of, torch, torch_predictor
+from tidewheel.registry.tensors import read_layout
 
 _WEIGHTS, _LAYERS = "model.safetensors", "layers.json"
 _DEEPEST = 32
+_CONVOLUTION = (
+    "in_channels",
+    "out_channels",
+    "kernel_size",
+    "stride",
+    "padding",
+    "dilation",
+    "groups",
+    "padding_mode",
+)
+_BATCH_NORM = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+_MAXIMUM = ("kernel_size", "stride", "padding", "dilation", "ceil_mode")
+_AVERAGE = ("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad")
 _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "Linear": ("in_features", "out_features"),
-    "BatchNorm1d": ("num_features", "eps", "momentum", "affine", "track_running_stats"),
+    "Conv1d": _CONVOLUTION,
+    "Conv2d": _CONVOLUTION,
+    "MaxPool1d": _MAXIMUM,
+    "MaxPool2d": _MAXIMUM,
+    "AvgPool1d": _AVERAGE,
+    "AvgPool2d": _AVERAGE,
+    "AdaptiveAvgPool1d": ("output_size",),
+    "AdaptiveAvgPool2d": ("output_size",),
+    "Embedding": ("num_embeddings", "embedding_dim", "padding_idx"),
+    "BatchNorm1d": _BATCH_NORM,
+    "BatchNorm2d": _BATCH_NORM,
     "LayerNorm": ("normalized_shape", "eps", "elementwise_affine"),
     "Dropout": ("p",),
+    "Dropout2d": ("p",),
     "AlphaDropout": ("p",),
     "Flatten": ("start_dim", "end_dim"),
     "Identity": (),
@@ -47,7 +72,7 @@ _ARGUMENTS: dict[str, tuple[str, ...]] = {
     "Softmax": ("dim",),
     "LogSoftmax": ("dim",),
 }
-_WITH_BIAS = frozenset({"Linear", "LayerNorm"})
+_WITH_BIAS = frozenset({"Linear", "LayerNorm", "Conv1d", "Conv2d"})
 
 
 class SafetensorsLayers:
@@ -65,9 +90,10 @@ class SafetensorsLayers:
         _safetensors().save_file(weights, folder / _WEIGHTS)
         (folder / _LAYERS).write_text(json.dumps(layers, indent=1))
 
-    def load(self, folder: Path) -> TorchPredictor:
+    def load(self, folder: Path) -> Predictor:
         module, width = self.module(folder)
-        return TorchPredictor(module, width=width, dtype=dtype_of(module.state_dict().values()))
+        dtype = dtype_of(module.state_dict().values())
+        return torch_predictor(module, read_layout(folder), width=width, dtype=dtype)
 
     def module(self, folder: Path) -> tuple[Any, int | None]:
         """The network itself, and the number of features that it takes if its layers say it."""

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidewheel.base.errors import InvalidInput, Unavailable
-from tidewheel.registry.formats import check_width
+from tidewheel.registry.formats import Predictor, check_width
+from tidewheel.registry.formats.tensor_predictor import TensorPredictor, Tensors
+from tidewheel.registry.tensors import TensorLayout
 
 
 class TorchPredictor:
@@ -38,6 +40,34 @@ class TorchPredictor:
             )
         outputs: NDArray[np.float64] = answers.to(self._torch.float64).reshape(len(rows), -1).numpy()
         return outputs
+
+
+def torch_predictor(module: Any, layout: TensorLayout | None, *, width: int | None, dtype: Any) -> Predictor:
+    """A module's predictor: of tensors where a layout names them, in the order of its arguments, else of a table."""
+    if layout is None:
+        return TorchPredictor(module, width=width, dtype=dtype)
+    library = torch()
+
+    def ask(tensors: Tensors) -> Any:
+        with library.inference_mode():
+            try:
+                answers = module(*(library.from_numpy(tensor) for tensor in tensors.values()))
+            except RuntimeError as error:
+                shapes = {name: tensor.shape for name, tensor in tensors.items()}
+                raise InvalidInput(f"The module refuses {shapes}: {str(error)[:200]}.") from error
+        return _as_arrays(answers)
+
+    return TensorPredictor(layout, ask)
+
+
+def _as_arrays(answers: Any) -> Any:
+    """What a module answers, with arrays in the place of tensors."""
+    library = torch()
+    if isinstance(answers, library.Tensor):
+        return answers.to(library.float32).numpy() if answers.dtype == library.bfloat16 else answers.numpy()
+    if isinstance(answers, dict):
+        return {name: _as_arrays(value) for name, value in answers.items()}
+    return [_as_arrays(value) for value in answers] if isinstance(answers, list | tuple) else answers
 
 
 def dtype_of(tensors: Any) -> Any:

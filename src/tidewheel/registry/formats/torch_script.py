@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tidewheel.base.errors import Corrupt
-from tidewheel.registry.formats import model_file
-from tidewheel.registry.formats.torch_module import TorchPredictor, dtype_of, torch
+from tidewheel.registry.formats import Predictor, model_file
+from tidewheel.registry.formats.torch_module import dtype_of, torch, torch_predictor
+from tidewheel.registry.tensors import read_layout
 
 _FILE = "model.torchscript"
 
@@ -33,7 +34,7 @@ class TorchScript:
         with _deprecated():
             torch().jit.save(model, str(folder / _FILE))
 
-    def load(self, folder: Path) -> TorchPredictor:
+    def load(self, folder: Path) -> Predictor:
         library, path = torch(), model_file(folder, (_FILE,))
         try:
             with _deprecated():
@@ -41,7 +42,7 @@ class TorchScript:
         except Exception as error:  # PyTorch's errors share no base but Exception
             said = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise Corrupt(f"PyTorch cannot read the module: {said}", where=str(path)) from error
-        return TorchPredictor(module.eval(), width=None, dtype=dtype_of(module.parameters()))
+        return torch_predictor(module.eval(), read_layout(folder), width=None, dtype=dtype_of(module.parameters()))
 
 
 def _deprecated() -> Any:
