@@ -53,6 +53,22 @@ def test_a_label_may_come_long_after_its_prediction_and_counts_for_the_stage_of_
     assert (first.candidate.labelled, second.candidate.labelled) == (3, 0)
 
 
+def test_what_a_full_queue_refused_is_held_against_its_version_and_each_try_counts(town: Town) -> None:
+    rollout = start(town)
+    answer(town, "a", status=429, features=b"", outputs=b"")
+    town.clock.advance_to(town.clock.now() + timedelta(milliseconds=1))
+    answer(town, "a")  # sent again under the same id
+    arm = evidence(town, rollout)[0].candidate
+    assert (arm.requests.n, arm.requests.failures, arm.latency_ms.n) == (2, 1, 1)
+
+
+def test_what_the_champions_queue_refused_does_not_favour_a_shadow_which_has_none(town: Town) -> None:
+    rollout = start(town, shadow="1h")
+    answer(town, "a", version=CHAMPION, status=429, outputs=b"")
+    answer(town, "b", version=CHAMPION)
+    assert evidence(town, rollout)[0].champion.requests.n == 1
+
+
 @pytest.mark.parametrize("values", [{}, {"other": 1.0}, {"value": float("nan")}], ids=["none", "another", "nan"])
 def test_a_label_without_the_goals_value_does_not_count(town: Town, values: dict[str, float]) -> None:
     rollout = start(town)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.serving.house import Client, House, open_house, until
-from tests.serving.models import Adding, Failing
+from tests.serving.models import Adding, Failing, Sluggish
 
 from tidewheel.base.clock import SystemClock
 from tidewheel.base.errors import NotFound
@@ -45,6 +45,30 @@ def serve_until_ended(house: House, rollouts: Rollouts, rollout: Rollout, values
     return rollouts.get(rollout.id)
 
 
+def press_until_ended(house: House, rollouts: Rollouts, candidate: str) -> list[int]:
+    """Walk a candidate while forty requests come faster than it answers; the statuses of all answers."""
+    group = house.start()
+    client, probe, statuses = Client(group), Client(group), list[int]()
+    plan = Canary(shadow=None, steps=(50, 100), guardrails=("error_rate",), min_per_stage=10_000, max_stage="1h")
+    rollout = rollouts.start("surge", None, candidate, plan)
+
+    def ended() -> bool:
+        for _ in range(10):
+            for _ in range(4):
+                client.send_infer([1.0, 2.0])
+            assert probe.request("GET", "/v2/health/live").status == 200  # the worker has taken up those before
+        statuses.extend(client.answer().status for _ in range(40))
+        rollouts.tick()
+        return not rollouts.get(rollout.id).running
+
+    try:
+        until(ended)
+    finally:
+        client.close()
+        probe.close()
+    return statuses
+
+
 def test_a_better_candidate_becomes_champion_of_route_and_registry(house: House, rollouts: Rollouts) -> None:
     champion, candidate = house.deploy(Adding(1.0)), house.register(Adding(2.0))
     house.start()
@@ -69,6 +93,33 @@ def test_a_candidate_that_fails_is_rolled_back_on_live_traffic(house: House, rol
     assert done.state is RolloutState.ROLLED_BACK
     assert "fails in 100.00%" in done.reason
     assert house.serving.route("surge").weights == {champion.id: 100.0}
+
+
+def test_a_candidate_so_slow_that_its_queue_fills_is_rolled_back_for_what_was_refused(
+    house: House, rollouts: Rollouts
+) -> None:
+    champion, candidate = house.deploy(Adding(1.0)), house.register(Sluggish())
+    house.serving.configure_endpoint("surge", max_queue=8, max_batch_rows=1)
+    statuses = press_until_ended(house, rollouts, candidate.id)
+    done = rollouts.ls("surge")[0]
+    assert done.state is RolloutState.ROLLED_BACK
+    assert "The candidate fails in" in done.reason
+    assert house.serving.route("surge").weights == {champion.id: 100.0}
+    predictions, _ = house.records()
+    logged = [each for each in predictions if each.status == 429]
+    assert len(logged) == statuses.count(429) > 0
+    assert {(each.version, each.features, each.outputs) for each in logged} == {(candidate.id, b"", b"")}
+
+
+def test_a_candidate_that_misses_the_endpoints_deadline_is_rolled_back_for_it(house: House, rollouts: Rollouts) -> None:
+    house.deploy(Adding(1.0))
+    candidate = house.register(Sluggish())
+    house.serving.configure_endpoint("surge", timeout_ms=20, max_batch_rows=1)
+    statuses = press_until_ended(house, rollouts, candidate.id)
+    assert set(statuses) == {200, 504}
+    done = rollouts.ls("surge")[0]
+    assert done.state is RolloutState.ROLLED_BACK
+    assert "The candidate fails in" in done.reason
 
 
 def test_a_switchback_routes_by_the_plans_unit(house: House, rollouts: Rollouts) -> None:

@@ -140,23 +140,32 @@ class Client:
 
     def __init__(self, group: WorkerGroup) -> None:
         self.socket = socket.create_connection((group.host, group.port), timeout=10)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what is sent is on its way, not gathered
         self._rest = b""
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
 
     def request(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
+        self._send_request(method, path, body, headers)
+        return self.answer(with_body=method != "HEAD")
+
+    def _send_request(self, method: str, path: str, body: Any, headers: dict[str, str]) -> None:
         data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         lines = [f"{method} {path} HTTP/1.1", "Host: t", f"Content-Length: {len(data)}"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         self.send("\r\n".join([*lines, "", ""]).encode() + data)
-        return self.answer(with_body=method != "HEAD")
 
     def infer(self, *rows: Sequence[float | None], path: str = "surge", **extra: Any) -> Answer:
+        self.send_infer(*rows, path=path, **extra)
+        return self.answer()
+
+    def send_infer(self, *rows: Sequence[float | None], path: str = "surge", **extra: Any) -> None:
+        """Ask without waiting for the answer."""
         headers = {key: extra.pop(key) for key in list(extra) if key.startswith("x_")}
         flat = [value for row in rows for value in row]
         tensor = {"name": "features", "datatype": "FP64", "shape": [len(rows), len(rows[0])], "data": flat}
-        return self.request("POST", f"/v2/models/{path}/infer", {"inputs": [tensor], **extra}, **headers)
+        self._send_request("POST", f"/v2/models/{path}/infer", {"inputs": [tensor], **extra}, headers)
 
     def answer(self, with_body: bool = True) -> Answer:
         while b"\r\n\r\n" not in self._rest:

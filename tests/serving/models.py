@@ -29,6 +29,16 @@ class Broken:
         raise RuntimeError("this model is broken")
 
 
+class Sluggish:
+    """Takes a little long for anything, so that a worker knows it for slow from the start."""
+
+    def predict(self, rows):
+        import time
+
+        time.sleep(0.03)
+        return rows[:, :1]
+
+
 class Gated:
     """Adds up rows, and waits for the file `gate` before, once it has told that it was asked by the file `entered`."""
 

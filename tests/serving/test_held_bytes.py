@@ -43,7 +43,7 @@ def held_bytes(group):
     return metric(group, "tidewheel_serving_held_bytes")
 
 
-def test_what_waits_for_a_model_is_bounded_in_bytes_and_the_small_still_pass(group, connect, tmp_path):
+def test_what_waits_for_a_model_is_bounded_in_bytes_and_the_small_still_pass(house, group, connect, tmp_path):
     waiting, client = connect(group), connect(group)
     waiting.send(request_bytes("gated"))
     until((tmp_path / "entered").exists)
@@ -60,6 +60,8 @@ def test_what_waits_for_a_model_is_bounded_in_bytes_and_the_small_still_pass(gro
     client.send(request_bytes("quick"))
     assert value_of(client.answer()) == 4.0
     assert held_bytes(group) == 0
+    predictions, _ = house.records()  # what a worker refuses for itself is no fault of a version
+    assert [each.status for each in predictions] == [200, 200, 200]
 
 
 def test_a_body_counts_while_it_still_comes_and_no_more_when_its_client_leaves(group, connect):

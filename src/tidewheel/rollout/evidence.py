@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from tidewheel.base.errors import Overloaded
 from tidewheel.stats import LogHistogram, RateCounts, RatioMoments
 
 Sums = tuple[float, int]
@@ -21,6 +22,12 @@ Sums = tuple[float, int]
 
 AGREE_RELATIVE = 0.01
 """Two outputs agree when they differ by at most this part of the champion's (and 1e-9)."""
+
+
+def is_failure(status: int) -> bool:
+    """Whether a status speaks against the version: the server's failures, and 429, since of those only the ones are
+    logged whose version had let as many requests wait as may (what is refused before it has a version is not)."""
+    return status >= 500 or status == Overloaded.status
 
 
 class Arm(StrEnum):
@@ -34,8 +41,8 @@ class Arm(StrEnum):
 class ArmEvidence:
     """One arm in one stage.
 
-    `requests` counts server failures (status 500 and above); `goal` holds the labelled predictions by unit, `labelled`
-    is how many predictions that is.
+    `requests` counts what failed by the version's fault (`is_failure`); `goal` holds the labelled predictions by unit,
+    `labelled` is how many predictions that is.
     """
 
     requests: RateCounts = field(default_factory=RateCounts)
@@ -45,9 +52,9 @@ class ArmEvidence:
 
     def add_requests(self, statuses: Sequence[int], latencies_ms: Sequence[float]) -> None:
         """Count answered requests; those that failed have no latency worth comparing."""
-        failed = sum(status >= 500 for status in statuses)
-        self.requests = self.requests.merge(RateCounts(len(statuses), failed))
-        self.latency_ms.add(np.asarray([ms for ms, status in zip(latencies_ms, statuses, strict=True) if status < 500]))
+        failed = [is_failure(status) for status in statuses]
+        self.requests = self.requests.merge(RateCounts(len(failed), sum(failed)))
+        self.latency_ms.add(np.asarray([ms for ms, each in zip(latencies_ms, failed, strict=True) if not each]))
 
     def add_units(self, grown: Sequence[tuple[Sums, Sums]]) -> None:
         """Units' sums grew, each from the first of its pair to the second."""

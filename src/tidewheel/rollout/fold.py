@@ -2,8 +2,9 @@
 
 Called by `Rollouts.tick` within the transaction that also moves the log's cursor, so that every record counts exactly
 once, whatever dies. A record belongs to the stage in force at its own instant; records between a decision and the
-moment when every worker routed by it belong to none. Only a server's failures (500 and above) speak against a version:
-what the caller got wrong (4xx) is left out. A label counts once, the first time it is seen.
+moment when every worker routed by it belong to none. Only a server's failures speak against a version (500 and above,
+and 429, which says that its own queue was full); what the caller got wrong (the other 4xx) is left out. A label counts
+once, the first time it is seen.
 
 Units: predictions of one unit (a caller's key, a switchback window) are summed before anything is squared, so that a
 rider who asks ten times is one observation of ten rows, not ten observations. A switchback window counts when it has
@@ -19,6 +20,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from tidewheel.base.errors import Overloaded
 from tidewheel.base.units import to_us
 from tidewheel.rollout import store
 from tidewheel.rollout.evidence import Arm, StageEvidence, Sums
@@ -26,6 +28,8 @@ from tidewheel.rollout.records import Rollout
 from tidewheel.storage.predictions import Label, LogBatch, Prediction
 
 Place = tuple[int, Arm]
+Request = tuple[str, int]
+"""A request's id and instant: one that was refused may be sent again under its id, and is another one then."""
 
 
 @dataclass(slots=True)
@@ -70,11 +74,12 @@ def fold(
 
 
 def _fold_requests(watch: Watch, predictions: Iterable[Prediction]) -> None:
-    seen: dict[Place, dict[str, Prediction]] = defaultdict(dict)
+    seen: dict[Place, dict[Request, Prediction]] = defaultdict(dict)
     for prediction in predictions:
         place = watch.place(prediction)
-        if place and not 400 <= prediction.status < 500:
-            seen[place].setdefault(prediction.request_id, prediction)  # rows of one request fail as one
+        if place and _is_compared(watch, place[0], prediction.status):
+            request = prediction.request_id, prediction.at_us
+            seen[place].setdefault(request, prediction)  # rows of one request fail as one
     for (number, arm), by_request in seen.items():
         found = by_request.values()
         statuses, latencies_ms = [p.status for p in found], [p.latency_us / 1000 for p in found]
@@ -83,14 +88,22 @@ def _fold_requests(watch: Watch, predictions: Iterable[Prediction]) -> None:
     _fold_agreement(watch, seen)
 
 
-def _fold_agreement(watch: Watch, seen: Mapping[Place, Mapping[str, Prediction]]) -> None:
+def _is_compared(watch: Watch, number: int, status: int) -> bool:
+    """Whether an outcome is part of the comparison. A shadow's requests meet no queue, so the champion's that met a
+    full one are left out beside it."""
+    if status == Overloaded.status:
+        return watch.rollout.plan.share(number) > 0
+    return not 400 <= status < 500
+
+
+def _fold_agreement(watch: Watch, seen: Mapping[Place, Mapping[Request, Prediction]]) -> None:
     """In the shadow both arms answer the same request; pairs that two batches tear apart are left out."""
     for (number, arm), candidates in seen.items():
         if arm is Arm.CHAMPION or watch.rollout.plan.share(number):
             continue
         champions = seen.get((number, Arm.CHAMPION), {})
-        for request_id in candidates.keys() & champions.keys():
-            pair = champions[request_id].output_values(), candidates[request_id].output_values()
+        for request in candidates.keys() & champions.keys():
+            pair = champions[request].output_values(), candidates[request].output_values()
             watch.evidence[number].agreement.add(*pair)
 
 

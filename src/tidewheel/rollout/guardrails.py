@@ -5,7 +5,8 @@
     latency_p99             p99 above twice the champion's, and above 5 ms (what nobody notices is not broken)
     latency_p99<50ms        p99 above 50 ms, whatever the champion does
 
-Any percentile may be named (`latency_p50`, `latency_p95`). Pure; the tests on these numbers are in `judge.py`.
+A request that the version's own full queue refused, or that missed the endpoint's deadline there, has failed too. Any
+percentile may be named (`latency_p50`, `latency_p95`). Pure; the tests on these numbers are in `judge.py`.
 """
 
 from __future__ import annotations

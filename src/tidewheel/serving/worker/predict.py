@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import traceback
+from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 from time import perf_counter
@@ -17,7 +18,7 @@ from typing import Any, Protocol
 import msgspec
 
 from tidewheel.base.clock import Clock
-from tidewheel.base.errors import Corrupt, InvalidInput, TidewheelError, Unavailable
+from tidewheel.base.errors import Corrupt, InvalidInput, Overloaded, TidewheelError, Unavailable
 from tidewheel.base.ids import ulid
 from tidewheel.serving.assignment import switchback_unit
 from tidewheel.serving.worker.calls import NO_ROWS, Answer, Call, InferenceCall, Outcome, log_outcome
@@ -102,7 +103,7 @@ class Inference:
             self.lanes.take(call, endpoint, version)
         except TidewheelError as error:
             if version is not None:
-                self._tell(call, version, Outcome(error.status, 0.0, NO_ROWS, {}, None), 0)
+                self._note_refusal(call, endpoint, version, error)
             call.refuse(error)
 
     def _choose(self, endpoint: LoadedEndpoint, call: InferenceCall) -> LoadedVersion:
@@ -112,6 +113,17 @@ class Inference:
         endpoint.require_route()
         call.arm = "live"
         return endpoint.choose(call.unit)
+
+    def _note_refusal(
+        self, call: InferenceCall, endpoint: LoadedEndpoint, version: LoadedVersion, error: TidewheelError
+    ) -> None:
+        """Count a call that did not come into its lane; that the lane was full speaks against its version: log it."""
+        outcome, logged = Outcome(error.status, 0.0, NO_ROWS, {}, None), 0
+        if isinstance(error, Overloaded):
+            routed = Call(call.request_id, call.at_us, endpoint.name, call.unit, call.inputs)
+            with suppress(Unavailable):  # the disk is full; the call is refused in any case
+                logged = self._log_rows(routed, endpoint.policies[version.id], version, call.arm, outcome)
+        self._tell(call, version, outcome, logged)
 
     def _finish(self, lane: Lane, works: list[Work]) -> None:
         """Log what became of works, answer them, count and mirror them."""
