@@ -3,7 +3,8 @@
 A version is prepared in a folder of its own under a temporary name and renamed when whole and tried: it has loaded and
 answered in a process that may die of it. So its description, `version.json`, also says that it need not be tried again.
 A version that is routed already and fails here, on another machine, say, goes into the snapshot as refused, so that it
-holds back its own endpoints and no others. Called by `Serving` only; workers never write here.
+holds back its own endpoints and no others. What is no longer wanted goes (`prune`). Called by `Serving` only; workers
+never write here.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -29,6 +30,7 @@ from tidewheel.registry.explain.loading import background_rows
 from tidewheel.registry.load import check_files
 from tidewheel.serving import store
 from tidewheel.serving.options import EndpointOptions
+from tidewheel.serving.prune import mark_wanted, prune
 from tidewheel.serving.records import Route
 from tidewheel.serving.snapshot import (
     ServingFolder,
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 
 _SAMPLE_ROWS = 8
 _MEND_EVERY_S = 2.0
+_PRUNE_EVERY_S = 60.0
 _RETRY_REFUSED_S = 30.0
 _ROUTES_LOOKED_BACK = 20
 
@@ -70,13 +73,22 @@ class Publisher:
     """Writes `<home>/serving`."""
 
     def __init__(
-        self, metadata: Metadata, registry: Registry, features: Plans, blobs: Blobs, folder: ServingFolder
+        self,
+        metadata: Metadata,
+        registry: Registry,
+        features: Plans,
+        blobs: Blobs,
+        folder: ServingFolder,
+        keep_models_s: float,
     ) -> None:
+        """`keep_models_s` is how long what no snapshot names stays; 0 = for ever."""
         self._metadata = metadata
         self._registry = registry
         self._features = features
         self._blobs = blobs
         self._folder = folder
+        self._keep_models_s = keep_models_s
+        self._pruned_at = -_PRUNE_EVERY_S
         self._mended_at = 0.0
         self._retry_at = 0.0
 
@@ -87,7 +99,8 @@ class Publisher:
             generation = store.last_generation(connection)
         published = self._published()
         if generation and (published is None or published.generation != generation or self._may_retry(published)):
-            return self._write()
+            generation = self._write()
+        self._prune()
         return generation
 
     def prepare(self, version: ModelVersion) -> SnapshotVersion:
@@ -97,6 +110,7 @@ class Publisher:
             Corrupt: if the version does not load and answer, or ends the process that it is tried in.
             NotAllowed: if it executes code and nobody vouched for it.
         """
+        mark_wanted(self._folder, version.id)
         try:
             return self._described(version.id) or self._fetch(version)
         except _RefusedError as refused:
@@ -116,10 +130,25 @@ class Publisher:
             ids = {each for route in routes for each in (*route.weights, *route.shadows, *standby[route.endpoint])}
             versions = [self._present(each) for each in sorted(ids)]
             with self._alone():
-                if self._stands(generation):  # else a route or options were set while files were fetched
+                if self._stands(generation) and self._keep(versions):  # else there is a newer one, or not all is there
                     write_atomically(self._folder.snapshot, Snapshot(generation, endpoints, versions))
                     self._retry_at = time.monotonic() + _RETRY_REFUSED_S
                     return generation
+
+    def _keep(self, versions: Sequence[SnapshotVersion]) -> bool:
+        """Mark what a snapshot is going to name as wanted, and what the one before it named; whether all is there."""
+        before = self._published()
+        for version in before.versions if before is not None else ():
+            mark_wanted(self._folder, version.id)
+        return all(mark_wanted(self._folder, version.id) for version in versions if not version.refused)
+
+    def _prune(self) -> None:
+        """Once in a while, remove what is no longer wanted."""
+        now = time.monotonic()
+        if self._keep_models_s and now - self._pruned_at >= _PRUNE_EVERY_S:
+            self._pruned_at = now
+            with self._alone():
+                prune(self._folder, self._keep_models_s)
 
     def _present(self, version_id: str) -> SnapshotVersion:
         try:
@@ -143,7 +172,7 @@ class Publisher:
 
     def _described(self, version_id: str) -> SnapshotVersion | None:
         try:
-            data = (self._folder.model(version_id) / "version.json").read_bytes()
+            data = self._folder.description(version_id).read_bytes()
             return msgspec.json.decode(data, type=SnapshotVersion)
         except (FileNotFoundError, msgspec.DecodeError):
             return None

@@ -60,7 +60,8 @@ class Serving:
         self._registry = registry
         self._clock = clock
         self._folder = ServingFolder(home)
-        self._publisher = Publisher(metadata, registry, features, blobs, self._folder)
+        keep_models_s = settings.get("serving.keep_models_s", float)
+        self._publisher = Publisher(metadata, registry, features, blobs, self._folder, keep_models_s)
         self._log_folder = predictions.folder
         self._segment_bytes = settings.get("storage.segment_bytes", int)
         self._online_url = settings.get("storage.online_url", str)

@@ -99,6 +99,10 @@ class ServingFolder:
         """The folder of a version: `files/`, and `sample.npy` to warm it up with."""
         return self.models / version_id
 
+    def description(self, version_id: str) -> Path:
+        """The file that says what lies in a version's folder; it is there when the rest is."""
+        return self.model(version_id) / "version.json"
+
     def plan(self, digest: str) -> Path:
         """The file of a feature plan."""
         return self.plans / f"{digest}.plan"
