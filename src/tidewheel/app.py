@@ -1,7 +1,8 @@
 """`open_platform(home)`: the only place that names a backend and joins the rooms.
 
 Rooms see contracts and lower rooms; which database, folder or bucket stands behind them, and which upper room's object
-fits a lower room's seam, is decided here and nowhere else. mypy checks the fits.
+fits a lower room's seam, is decided here and nowhere else. mypy checks the fits. What tracking and the registry need is
+there at once; the other rooms, and the libraries that they import, come when they are first asked for.
 """
 
 from __future__ import annotations
@@ -10,28 +11,32 @@ import errno
 import os
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from tidewheel.base import ambient
 from tidewheel.base.clock import Clock, clock_at
 from tidewheel.base.errors import Unavailable
+from tidewheel.base.late import late
 from tidewheel.base.settings import Settings, home_folder
-from tidewheel.costs import Costs
-from tidewheel.data import Data
-from tidewheel.delivery import Delivery
-from tidewheel.features import Features
 from tidewheel.governance import Governance
-from tidewheel.loop import Loops
-from tidewheel.monitoring import Monitoring
-from tidewheel.pipelines import Pipelines
 from tidewheel.registry import Registry, Webhooks
 from tidewheel.registry.isolated import Bounds
-from tidewheel.rollout import Rollouts
-from tidewheel.serving import Serving
 from tidewheel.storage import Blobs, KeyValue, Leases, Metadata, Tables, open_backend, sqlite_url
-from tidewheel.storage.predictions import LogBudget, PredictionLog
 from tidewheel.storage.upgrade import upgrade
 from tidewheel.tracking import Artifacts, Experiments, LoggedModels, MultipartUploads, Tracking, Views
 from tidewheel.tracking.sdk import close_sdk, spool_folder
+
+if TYPE_CHECKING:
+    from tidewheel.costs import Costs
+    from tidewheel.data import Data
+    from tidewheel.delivery import Delivery
+    from tidewheel.features import Features
+    from tidewheel.loop import Loops
+    from tidewheel.monitoring import Monitoring
+    from tidewheel.pipelines import Pipelines
+    from tidewheel.rollout import Rollouts
+    from tidewheel.serving import Serving
+    from tidewheel.storage.predictions import PredictionLog
 
 OPENER = "tidewheel.app:open_platform"
 
@@ -49,10 +54,7 @@ class Platform:
         upgrade(self.metadata)
         self.leases = Leases(self.metadata)
         blobs: Blobs = open_backend("blobs", self._address("storage.blobs_url", "file", "blobs"))
-        tables: Tables = open_backend("tables", self._address("storage.tables_url", "file", "tables"))
-        online: KeyValue = open_backend("online", self._address("storage.online_url", "lmdb", "online"))
-        self.predictions = PredictionLog(home / "predictions", self.metadata, tables, LogBudget.of(settings))
-        self.data = Data(self.metadata, tables, blobs, self.clock)
+        self._blobs = blobs
         self.experiments = Experiments(self.metadata, self.clock)
         self.artifacts = Artifacts(self.metadata, blobs, self.clock, versions=self._version_files)
         self.uploads = MultipartUploads(self.metadata, blobs, self.clock)
@@ -62,35 +64,85 @@ class Platform:
         self.views = Views(self.metadata, self.clock)
         self.registry = Registry(self.metadata, blobs, self.clock, source=self.artifacts, bounds=Bounds.of(settings))
         self.webhooks = Webhooks(self.metadata, self.clock, settings)
-        self.features = Features(self.metadata, self.data, online, blobs, self.clock)
-        self.pipelines = Pipelines(self.metadata, blobs, self.tracking, self.clock, settings, home, opener=OPENER)
-        self.serving = Serving(
-            self.metadata, self.registry, self.features, blobs, self.predictions, self.clock, settings, home
-        )
-        self.rollout = Rollouts(self.metadata, self.predictions, self.serving, self.registry, self.clock)
-        self.monitoring = Monitoring(self.metadata, self.predictions, self.registry, self.clock, settings)
         self.governance = Governance(self.metadata, self.clock)
-        self.costs = Costs(self.metadata, settings, self.clock)
-        self.delivery = Delivery(self.metadata)
-        self.loop = Loops(
-            self.metadata,
-            self.data,
-            self.features,
-            self.registry,
-            self.pipelines,
-            self.serving,
-            self.rollout,
-            self.monitoring,
-            self.clock,
-        )
-        self._token = ambient.enter(tuple(vars(self).values()))
+        self._token = ambient.enter_lookup(self._room_of)
+
+    @late
+    def data(self) -> Data:
+        from tidewheel.data import Data
+
+        return Data(self.metadata, self._tables, self._blobs, self.clock)
+
+    @late
+    def predictions(self) -> PredictionLog:
+        from tidewheel.storage.predictions import LogBudget, PredictionLog
+
+        return PredictionLog(self.home / "predictions", self.metadata, self._tables, LogBudget.of(self.settings))
+
+    @late
+    def features(self) -> Features:
+        from tidewheel.features import Features
+
+        online: KeyValue = open_backend("online", self._address("storage.online_url", "lmdb", "online"))
+        return Features(self.metadata, self.data, online, self._blobs, self.clock)
+
+    @late
+    def pipelines(self) -> Pipelines:
+        from tidewheel.pipelines import Pipelines
+
+        stores = self.metadata, self._blobs, self.tracking, self.clock
+        return Pipelines(*stores, self.settings, self.home, opener=OPENER)
+
+    @late
+    def serving(self) -> Serving:
+        from tidewheel.serving import Serving
+
+        rooms = self.metadata, self.registry, self.features, self._blobs, self.predictions
+        return Serving(*rooms, self.clock, self.settings, self.home)
+
+    @late
+    def rollout(self) -> Rollouts:
+        from tidewheel.rollout import Rollouts
+
+        return Rollouts(self.metadata, self.predictions, self.serving, self.registry, self.clock)
+
+    @late
+    def monitoring(self) -> Monitoring:
+        from tidewheel.monitoring import Monitoring
+
+        return Monitoring(self.metadata, self.predictions, self.registry, self.clock, self.settings)
+
+    @late
+    def costs(self) -> Costs:
+        from tidewheel.costs import Costs
+
+        return Costs(self.metadata, self.settings, self.clock)
+
+    @late
+    def delivery(self) -> Delivery:
+        from tidewheel.delivery import Delivery
+
+        return Delivery(self.metadata)
+
+    @late
+    def loop(self) -> Loops:
+        from tidewheel.loop import Loops
+
+        rooms = self.data, self.features, self.registry, self.pipelines, self.serving, self.rollout, self.monitoring
+        return Loops(self.metadata, *rooms, self.clock)
+
+    @late
+    def _tables(self) -> Tables:
+        tables: Tables = open_backend("tables", self._address("storage.tables_url", "file", "tables"))
+        return tables
 
     def close(self) -> None:
         """Leave the ambient rooms and close the database."""
         close_sdk(self.tracking)
         ambient.leave(self._token)
         self.webhooks.close()
-        self.pipelines.close()
+        if "pipelines" in vars(self):
+            self.pipelines.close()
         self.metadata.close()
 
     def __enter__(self) -> Platform:
@@ -100,6 +152,13 @@ class Platform:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _room_of(self, kind: type) -> object | None:
+        """The room of a class, for code that asks for the platform that is open."""
+        for name, part in vars(Platform).items():
+            if isinstance(part, late) and part.makes(kind):
+                return getattr(self, name)
+        return next((room for room in vars(self).values() if type(room) is kind), None)
 
     def _version_files(self, version_id: str) -> dict[str, str]:
         return self.registry.version(version_id).files

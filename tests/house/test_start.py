@@ -28,6 +28,23 @@ def test_the_command_lines_help_loads_no_store():
     assert not loaded & {"duckdb", "deltalake", "pyarrow", "lightgbm", "fastapi", "sqlalchemy", "alembic"}
 
 
+def test_a_control_plane_that_answers_mlflow_has_loaded_no_room_that_nobody_asked_for(tmp_path):
+    script = (
+        "import sys\n"
+        "from tidewheel.app import open_platform\n"
+        "from tidewheel.server.app import build\n"
+        f"with open_platform({str(tmp_path)!r}) as platform:\n"
+        "    build(platform)\n"
+        "    platform.experiments.search()\n"
+        "    print('LOADED', *sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.rpartition("LOADED")[2].split())
+    unasked = {"loop", "pipelines", "monitoring", "rollout", "data.service", "features.service", "server.routes.loop"}
+    assert not loaded & {f"tidewheel.{name}" for name in unasked}
+    assert not loaded & {"pyarrow", "deltalake", "lmdb"}
+
+
 def test_every_public_name_can_be_had():
     for name in tidewheel.__all__:
         assert getattr(tidewheel, name) is not None

@@ -1,26 +1,25 @@
 """Builds the control plane over an open platform. `python -m tidewheel.server` and the tests are its callers.
 
-It only puts together: rooms' routes (discovered in `routes/`), the page, health and metrics, errors, bounds. What an
-address does is never said here but in the room's verb.
+It only puts together: rooms' routes (discovered in `routes/`, made when asked for), the page, health and metrics,
+errors, bounds. What an address does is never said here but in the room's verb.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib import import_module
-from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 
-from tidewheel.server import answers, health, pages, routes
+from tidewheel.server import answers, health, pages
+from tidewheel.server.document import document, new_app
 from tidewheel.server.guard import is_loopback
 from tidewheel.server.limits import Limits, Traffic
-from tidewheel.server.mlflow import openapi
 from tidewheel.server.mlflow.wire import MLflowWire
+from tidewheel.server.room_routes import RoomRoutes, rooms
 from tidewheel.server.webhook_rounds import WebhookRounds
 
 if TYPE_CHECKING:
@@ -31,25 +30,16 @@ _GZIP_FROM_BYTES = 1024
 
 def build(platform: Platform, *, host: str = "127.0.0.1") -> FastAPI:
     """The control plane's application; `host` is the address it will be bound to."""
-    app = FastAPI(
-        lifespan=_life,
-        title="Tidewheel",
-        summary="Keeps machine-learning models right after they ship.",
-        version="1",
-        docs_url=None,
-        redoc_url=None,
-        redirect_slashes=False,
-    )
+    app = new_app(lifespan=_life)
     traffic = Traffic()
     app.state.platform = platform
     app.state.traffic = traffic
     app.state.needs_token = not is_loopback(host)
     answers.install(app)
     app.include_router(health.router)
-    for module in iter_modules(routes.__path__):
-        app.include_router(import_module(f"{routes.__name__}.{module.name}").router)
+    app.router.routes.extend(map(RoomRoutes, rooms()))
     pages.install(app)
-    openapi.join_in(app)
+    app.openapi = document  # type: ignore[method-assign]
     app.add_middleware(GZipMiddleware, minimum_size=_GZIP_FROM_BYTES)
     app.add_middleware(MLflowWire, platform=platform)
     app.add_middleware(

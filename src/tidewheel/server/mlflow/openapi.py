@@ -1,6 +1,6 @@
 """The MLflow wire in the OpenAPI document: generated from the registered calls, so that it cannot fall behind them.
 
-`app.build` joins it into what FastAPI says of the rest. Addresses with a name in their path are not in it.
+`server/document.py` joins it to what FastAPI says of the rest. Addresses with a name in their path are not in it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from pkgutil import iter_modules
 from typing import Any
 
 import msgspec
-from fastapi import FastAPI
 
 from tidewheel.server import mlflow
 from tidewheel.server.mlflow.protocol import CALLS, Endpoint
@@ -25,25 +24,10 @@ _ERROR = {
 }
 
 
-def join_in(app: FastAPI) -> None:
-    """Make `app.openapi()` tell of the wire too."""
-    for module in iter_modules(mlflow.__path__):
-        import_module(f"{mlflow.__name__}.{module.name}")
-    told = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = told()
-        if "mlflow.Error" not in document["components"]["schemas"]:
-            paths, schemas = describe()
-            document["paths"].update(paths)
-            document["components"]["schemas"].update(schemas)
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]
-
-
 def describe() -> tuple[dict[str, Any], dict[str, Any]]:
     """The paths, and the schemas that they name."""
+    for module in iter_modules(mlflow.__path__):
+        import_module(f"{mlflow.__name__}.{module.name}")
     calls = {(method, path): each for (method, path), each in CALLS.items() if path.startswith(_BELOW)}
     calls = {at: each for at, each in calls.items() if not each.stream}
     kinds = list(dict.fromkeys(each.request for each in calls.values()))
