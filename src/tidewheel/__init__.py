@@ -22,6 +22,7 @@ _HOMES = {
     "Loop": "tidewheel.loop",
     "PredictionDrift": "tidewheel.monitoring",
     "Quantize": "tidewheel.registry",
+    "Serving": "tidewheel.serving:DeclaredOptions",
     "Shadow": "tidewheel.rollout",
     "TensorSpec": "tidewheel.registry",
     "Tolerance": "tidewheel.registry",
@@ -136,6 +137,7 @@ if TYPE_CHECKING:
         Shadow as Shadow,
         switchback as switchback,
     )
+    from tidewheel.serving import DeclaredOptions as Serving
     from tidewheel.tracking import (
         active_run as active_run,
         flush as flush,

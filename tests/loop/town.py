@@ -45,7 +45,7 @@ def fit(window="1d", since=None, until=None):
 tw.Loop(
     "{name}", endpoint="{endpoint}", features=features, pipeline=fit, label=tw.Label("y"), rows=rides,
     monitors=[{monitors}], retrain=[{retrain}], gates=[{gates}], window="7d", min_rows=500,
-    rollout=tw.Canary(shadow=None, steps=[50, 100]),
+    rollout=tw.Canary(shadow=None, steps=[50, 100]), serving={serving},
 )
 """
 
@@ -63,7 +63,7 @@ class Town:
 
     def write(self, file: str = "project.py", **parts: str) -> Path:
         """Write a project file with one loop."""
-        given = {"name": "surge", "monitors": "tw.Bias()", "retrain": "tw.on_alert()"}
+        given = {"name": "surge", "monitors": "tw.Bias()", "retrain": "tw.on_alert()", "serving": "None"}
         given |= {"gates": 'tw.beats_champion("log_loss")', **parts}
         path = self.folder / file
         path.write_text(PROJECT.format(**{"endpoint": given["name"], **given}))

@@ -21,6 +21,7 @@ from tidewheel.features import FeatureSet
 from tidewheel.monitoring import Monitor
 from tidewheel.registry import Gate
 from tidewheel.rollout import Canary
+from tidewheel.serving import DeclaredOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +171,7 @@ class Loop:
         retrain: what calls for a new model (`tw.on_alert()`, `tw.cron(…)`, `tw.max_age(…)`).
         gates: what a candidate must pass before it may meet traffic.
         rollout: how it meets traffic.
+        serving: how the endpoint is served; what it does not name is left as it is.
         rows: the dataset whose rows carry the label; default: the only source of the features' views.
         window: how far back to train when no change point is known.
         min_rows: labelled rows after a change point without which no training starts.
@@ -189,6 +191,7 @@ class Loop:
         retrain: Sequence[Trigger] = (OnAlert(("concept", "bias")),),
         gates: Sequence[Gate] = (),
         rollout: Canary | None = None,
+        serving: DeclaredOptions | None = None,
         rows: Dataset | None = None,
         window: str = "28d",
         min_rows: int = 1000,
@@ -210,6 +213,7 @@ class Loop:
         self.retrain = tuple(retrain)
         self.gates = tuple(gates)
         self.rollout = rollout or Canary()
+        self.serving = serving or DeclaredOptions()
         self.rows = rows or _only_source(name, features)
         self.window = window
         self.min_rows = min_rows

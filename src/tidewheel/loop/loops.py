@@ -20,6 +20,7 @@ from tidewheel.base.units import parse_duration
 from tidewheel.data import Data
 from tidewheel.features import Features
 from tidewheel.loop import store
+from tidewheel.loop.declared_serving import apply_serving
 from tidewheel.loop.definition import Loop, Need, Situation, collecting
 from tidewheel.loop.patience import LOOKED_BACK, rests_until
 from tidewheel.loop.records import LoopRecord, LoopStatus, Turn
@@ -164,6 +165,7 @@ class Loops:
         self._serving.create_endpoint(loop.endpoint)
         with self._metadata.read() as connection:
             known = store.find_loop(connection, loop.name)
+        apply_serving(self._serving, loop, known)
         record = LoopRecord(
             name=loop.name,
             endpoint=loop.endpoint,

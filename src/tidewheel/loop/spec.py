@@ -28,6 +28,7 @@ def describe(loop: Loop) -> dict[str, Any]:
         "retrain": [_part(trigger) for trigger in loop.retrain],
         "gates": [_part(gate) for gate in loop.gates],
         "rollout": _part(loop.rollout),
+        "serving": loop.serving.given(),
     }
     plain: dict[str, Any] = json.loads(canonical_json(declared))
     return plain

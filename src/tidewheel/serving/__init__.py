@@ -11,7 +11,7 @@ one when everything else is gone. Names are imported when first used: a worker n
 
 from typing import TYPE_CHECKING, Any
 
-from tidewheel.serving.options import EndpointOptions
+from tidewheel.serving.options import DeclaredOptions, EndpointOptions
 from tidewheel.serving.records import Endpoint, Route, RoutingUnit, ServingStatus, WorkerStatus
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BatchOptions",
     "BatchResult",
+    "DeclaredOptions",
     "Endpoint",
     "EndpointOptions",
     "Route",

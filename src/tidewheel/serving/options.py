@@ -1,13 +1,16 @@
 """How an endpoint is served, beside its route: batching, queueing, deadlines, isolation, what is logged of it.
 
-Set by its owner (`Serving.configure_endpoint`), carried in the snapshot, obeyed by the workers. Frozen, JSON-able, no
-I/O. The defaults are right for a fast model: nothing waits, everything is logged.
+Set by its owner (`Serving.configure_endpoint`, or declared with a loop), carried in the snapshot, obeyed by the
+workers. Frozen, JSON-able, no I/O. The defaults are right for a fast model: nothing waits, everything is logged.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+import msgspec
 
 from tidewheel.base.errors import InvalidInput
 
@@ -58,3 +61,33 @@ class EndpointOptions:
         options = replace(self, **{name: value for name, value in given.items() if value is not None})
         options.check()
         return options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredOptions:
+    """The options that a project declares with a loop, `tw.Serving(timeout_ms=50)`: those of `EndpointOptions`, by the
+    same names and within the same bounds; None = not declared.
+
+    Raises:
+        InvalidInput: if a value is one that no worker can obey.
+    """
+
+    max_batch_rows: int | None = None
+    batch_wait_ms: float | None = None
+    max_queue: int | None = None
+    timeout_ms: float | None = None
+    isolated: bool | None = None
+    idle_unload_s: float | None = None
+    log_share: float | None = None
+    redact: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            msgspec.convert({**asdict(EndpointOptions()), **self.given()}, EndpointOptions).check()
+        except msgspec.ValidationError as error:
+            raise InvalidInput(f"This is no option of an endpoint: {error}.", where="tw.Serving") from None
+
+    def given(self) -> dict[str, Any]:
+        """The declared options by name, as a store gives them back: a list for a tuple."""
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        return given | ({"redact": list(self.redact)} if isinstance(self.redact, tuple) else {})
