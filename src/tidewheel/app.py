@@ -11,7 +11,7 @@ import errno
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tidewheel.base import ambient
 from tidewheel.base.clock import Clock, clock_at
@@ -153,7 +153,7 @@ class Platform:
     ) -> None:
         self.close()
 
-    def _room_of(self, kind: type) -> object | None:
+    def _room_of(self, kind: type) -> Any:
         """The room of a class, for code that asks for the platform that is open."""
         for name, part in vars(Platform).items():
             if isinstance(part, late) and part.makes(kind):

@@ -44,6 +44,17 @@ def test_every_door_is_described_once_with_all_it_takes(platform: Platform) -> N
             assert "return" in hints, f"{room.__name__}.{verb} does not say what it returns"
 
 
+def test_every_address_of_the_document_that_names_nothing_is_there(platform: Platform) -> None:
+    app = build(platform)
+    plain = [path for path, methods in app.openapi()["paths"].items() if "get" in methods and "{" not in path]
+    assert {f"/api/v1/{room}" for room in ("costs", "delivery", "registry")} & set(plain)
+    with listening(app) as url:
+        missing = [path for path in plain if httpx.get(f"{url}{path}").status_code in {404, 405}]
+        elsewhere = [httpx.get(f"{url}/api/v1/{path}").status_code for path in ("cost", "costsx", "nothing/at/all")]
+    assert missing == []
+    assert elsewhere == [404] * 3
+
+
 def test_the_remote_rooms_refuse_verbs_without_a_door(platform: Platform) -> None:
     with listening(build(platform)) as url, connect(url) as remote:
         with pytest.raises(Exception, match="has no HTTP door"):

@@ -1,4 +1,4 @@
-"""A room's addresses under `/api/v1/<room>/`, made when one of them is first asked for.
+"""A room's addresses, `/api/v1/<room>` and those below it, made when one of them is first asked for.
 
 Working out with Pydantic what two hundred verbs take and answer takes longer than all else that a start does, and most
 servers are asked by MLflow's clients alone. `app.build` puts one `RoomRoutes` in for each file of `routes/`, whose name
@@ -24,12 +24,13 @@ class RoomRoutes(BaseRoute):
 
     def __init__(self, room: str) -> None:
         self._room = room
-        self._below = f"/api/v1/{room}/"
+        self._address = f"/api/v1/{room}"
         self._router: APIRouter | None = None
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         path = str(scope["path"]).removeprefix(scope.get("root_path", ""))
-        return (Match.FULL if path.startswith(self._below) else Match.NONE), {}
+        ours = path == self._address or path.startswith(f"{self._address}/")
+        return (Match.FULL if ours else Match.NONE), {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._router is None:
