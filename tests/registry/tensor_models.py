@@ -13,13 +13,15 @@ def image_graph(batch: int | str = "rows", size: int | str = 4) -> bytes:
 
     half = size // 2 if isinstance(size, int) else "half"
     nodes = [
-        helper.make_node("GlobalAveragePool", ["image"], ["pooled"]),
+        helper.make_node("Conv", ["image", "same"], ["mixed"]),
+        helper.make_node("GlobalAveragePool", ["mixed"], ["pooled"]),
         helper.make_node("Flatten", ["pooled"], ["mean"]),
-        helper.make_node("MaxPool", ["image"], ["halved"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("MaxPool", ["mixed"], ["halved"], kernel_shape=[2, 2], strides=[2, 2]),
     ]
+    same = helper.make_tensor("same", TensorProto.FLOAT, [3, 3, 1, 1], np.eye(3).ravel())
     shapes = {"image": [batch, 3, size, size], "mean": [batch, 3], "halved": [batch, 3, half, half]}
     values = {name: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()}
-    graph = helper.make_graph(nodes, "g", [values["image"]], [values["mean"], values["halved"]])
+    graph = helper.make_graph(nodes, "g", [values["image"]], [values["mean"], values["halved"]], [same])
     return _model(graph)
 
 

@@ -134,7 +134,7 @@ def test_a_file_that_cannot_be_scored_says_why(house, picky, tmp_path):
         "bad.parquet": "not Parquet",
         "empty.csv": "no CSV that can be read",
         "short.parquet": "Features are missing: b",
-        "nested.parquet": "'b' is not numeric",
+        "nested.parquet": "'b' has shape .* values in one row",
         "taken.parquet": "has a column 'p' already",
     }.items():
         with pytest.raises(InvalidInput, match=words):

@@ -54,6 +54,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("serving.isolated_timeout_s", 30.0, "How long an isolated model may take for a call before it is ended."),
     Setting("serving.max_body_bytes", 16 * 2**20, "Largest request body that a worker reads."),
     Setting("serving.queue_mb", 256, "Request bodies that a worker holds, in MiB; more is answered 429; 0 = no limit."),
+    Setting("serving.log_tensor_values", 2048, "Values of a row's tensors beyond which the log leaves its inputs out."),
     Setting("serving.memory_budget_mb", 0, "Memory for models in a worker, in MiB; the least used leave; 0 = all."),
     Setting("serving.keep_models_s", 86_400.0, "How long models that no route names stay on disk; 0 = for ever."),
     Setting("serving.repository_control", True, "Whether clients may load and unload endpoints (/v2/repository)."),

@@ -46,5 +46,8 @@ class DataDrift:
     def _plan(self, subject: Subject) -> WindowPlan:
         columns = tuple(name for name in subject.features if name not in self.ignore)
         if not columns:
-            raise InvalidInput("DataDrift has no feature left to watch.", fix="Name fewer in ignore=[…].")
+            raise InvalidInput(
+                "DataDrift has no feature left to watch.",
+                fix="Name fewer in ignore=[…]; of tensors there are none: watch the answers by tw.PredictionDrift().",
+            )
         return WindowPlan(columns, window_us(self.window), self.alpha, self.min_effect)

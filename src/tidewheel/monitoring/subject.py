@@ -23,13 +23,13 @@ def build_subject(registry: Registry, version: ModelVersion, label: LabelFacts, 
     Raises:
         InvalidInput: if the label names a prediction that is not an output of the version.
     """
-    given = version.signature.output_names
+    given = version.signature.output_columns
     if label.prediction and label.prediction not in given:
         raise InvalidInput(
             f"The label {label.name!r} is predicted by {label.prediction!r}, which {version.id} does not give.",
             fix=f"Its outputs are {list(given)}; name one as tw.Label(prediction=…).",
         )
-    features = version.signature.input_names
+    features = version.signature.feature_names
     outputs = tuple(f"output.{name}" if name in features else name for name in given)
     prediction = outputs[given.index(label.prediction)] if label.prediction else outputs[-1]
     stored = dict(zip((*features, *outputs), (*features, *(f"output.{name}" for name in given)), strict=True))
@@ -71,7 +71,11 @@ def _reference(
         table: Any = registry.reference(version.id)
     except NotFound:
         return {name: np.empty(0) for name in stored}, nothing
-    columns = {name: table.column(kept).to_numpy().astype(np.float64) for name, kept in stored.items()}
+    there = set(table.column_names)
+    columns = {
+        name: table.column(kept).to_numpy().astype(np.float64) if kept in there else np.empty(0)
+        for name, kept in stored.items()
+    }
     if "at" not in table.column_names:
         return columns, nothing
     return columns, table.column("at").to_numpy().astype("datetime64[us]").astype(np.int64)

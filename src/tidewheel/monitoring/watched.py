@@ -169,14 +169,16 @@ class Watched:
             and prediction.arm == "live"
             and prediction.endpoint == self.endpoint
             and prediction.at_us >= self.subject.started_at_us
-            and len(prediction.features) == 8 * len(self.subject.features)
+            and (not self.subject.features or len(prediction.features) == 8 * len(self.subject.features))
             and len(prediction.outputs) == 8 * len(self.subject.outputs)
         )
 
     def _sketch(self, connection: Connection, mine: Sequence[Prediction]) -> None:
         """Count a batch. What comes late for a window that is closed counts as of its end: closed windows are final."""
         at_us = np.maximum(np.array([each.at_us for each in mine], dtype=np.int64), max(self._closed()))
-        features, outputs = _matrix([each.features for each in mine]), _matrix([each.outputs for each in mine])
+        # Of tensors nothing is watched: the log may hold them or, where they are large, leave them out.
+        features = _matrix([each.features if self.subject.features else b"" for each in mine])
+        outputs = _matrix([each.outputs for each in mine])
         layout = self.subject.layout
         counts = layout.count_steps(at_us, observed_columns(self.subject, features, outputs), self.step_us)
         span = min(counts), max(counts) + self.step_us

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tidewheel.base.errors import InvalidInput
-from tidewheel.registry.tensors import TensorSpec
+from tidewheel.registry.tensors import TensorSpec, shaped_rows
 
 
 def column_values(name: str, column: Any) -> NDArray[np.float64]:
@@ -49,24 +49,6 @@ def rows_of_table(table: pa.Table, specs: Sequence[TensorSpec]) -> NDArray[np.fl
         raise InvalidInput(f"The rows lack the tensors {missing}.", fix=f"They have {table.column_names[:20]}.")
     parts = [shaped_rows(spec, column_values(spec.name, table.column(spec.name))) for spec in specs]
     return np.ascontiguousarray(np.hstack(parts))
-
-
-def shaped_rows(spec: TensorSpec, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A tensor's values, (rows, …) or flat (rows, values), as the columns that it takes of the matrix.
-
-    Raises:
-        InvalidInput: if they are of another shape.
-    """
-    given = values.shape[1:]
-    nobody = not len(values) and len(given) > 0  # an empty column of lists does not say how long they would be
-    if given != spec.row_shape and given != (spec.width,) and not (spec.width == 1 and not given) and not nobody:
-        raise InvalidInput(
-            f"The input {spec.name!r} has shape {list(values.shape)}, and the model takes {list(spec.shape)}.",
-            fix=f"Give [rows, {', '.join(map(str, spec.row_shape))}], or each row's {spec.width} values flat."
-            if spec.row_shape
-            else "Give [rows].",
-        )
-    return values.reshape(len(values), spec.width)
 
 
 def table_of_rows(rows: NDArray[np.float64], specs: Sequence[TensorSpec]) -> pa.Table:

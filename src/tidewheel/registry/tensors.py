@@ -90,6 +90,23 @@ class TensorLayout:
         return sum(spec.width for spec in self.inputs)
 
 
+def shaped_rows(spec: TensorSpec, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A tensor's values, in its shape or with each row's values flat, as its part of the matrix, (rows, values).
+
+    Raises:
+        InvalidInput: if they are of another shape.
+    """
+    given = values.shape[1:]
+    unknown = not len(values) and len(given) > 0  # an empty column of lists does not say how long they would be
+    if given not in (spec.row_shape, (spec.width,)) and not unknown and not (spec.width == 1 and not given):
+        flat = f", or each row's values flat, [rows, {spec.width}]" if len(spec.row_shape) > 1 else ""
+        raise InvalidInput(
+            f"The input {spec.name!r} has shape {list(values.shape)}, and the model takes {list(spec.shape)}.",
+            fix=f"Give [{', '.join(['rows', *map(str, spec.row_shape)])}]{flat}.",
+        )
+    return values.reshape(len(values), spec.width)
+
+
 def specs_of(tensors: Mapping[str, NDArray[np.generic]]) -> tuple[TensorSpec, ...]:
     """What tensors say of themselves."""
     return tuple(TensorSpec(name, (-1, *tensor.shape[1:]), tensor.dtype.name) for name, tensor in tensors.items())

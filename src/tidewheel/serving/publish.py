@@ -195,6 +195,9 @@ class Publisher:
             optional=list(version.signature.optional),
             plan_digest=self._keep_plan(version.feature_set_hash) if version.feature_set_hash else None,
             sample_rows=self._keep_sample(version, partial),
+            input_shapes=[list(shape) for shape in version.signature.input_shapes],
+            output_shapes=[list(shape) for shape in version.signature.output_shapes],
+            output_dtypes=[dtype for _, dtype in version.signature.outputs],
         )
         try:
             self._registry.try_out(version, partial / "files", warm_up_rows(partial / "sample.npy", described))
@@ -228,8 +231,14 @@ class Publisher:
 
     def _rows(self, version: ModelVersion, table_of: Callable[[str], pa.Table]) -> NDArray[np.float64] | None:
         """Rows of a table of the version, if they are numbers for each of its inputs."""
+        tensors = version.signature.input_tensors
         try:
-            rows = background_rows(table_of(version.id), version.signature.input_names)
+            table = table_of(version.id)
+            if tensors:
+                from tidewheel.registry.tensor_tables import rows_of_table
+
+                return rows_of_table(table.slice(0, _SAMPLE_ROWS), tensors) if table.num_rows else None
+            rows = background_rows(table, version.signature.input_names)
         except (NotFound, InvalidInput):
             return None
         return rows if rows.size else None

@@ -8,6 +8,7 @@ imports another room.
 from __future__ import annotations
 
 import os
+from math import prod
 from pathlib import Path
 
 import msgspec
@@ -21,7 +22,8 @@ class SnapshotVersion(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker must know to load a version; `plan_digest` is that of its feature plan, if it has features.
 
     `dtypes` are those of `inputs`, in order (none = all float64); `optional` names inputs that a request may leave out;
-    `refused` says why no worker may load it, where it was tried here and failed.
+    `refused` says why no worker may load it, where it was tried here and failed. Where inputs or outputs are tensors
+    and not columns, `input_shapes` and `output_shapes` have the shape of each, as in [-1, 3, 32, 32].
     """
 
     id: str
@@ -37,6 +39,14 @@ class SnapshotVersion(msgspec.Struct, frozen=True, kw_only=True):
     plan_digest: str | None = None
     sample_rows: int = 0
     refused: str = ""
+    input_shapes: list[list[int]] = []
+    output_shapes: list[list[int]] = []
+    output_dtypes: list[str] = []
+
+    @property
+    def width(self) -> int:
+        """How many numbers a row of all its inputs has."""
+        return sum(prod(shape[1:]) for shape in self.input_shapes) or len(self.inputs)
 
 
 class SnapshotEndpoint(msgspec.Struct, frozen=True, kw_only=True):

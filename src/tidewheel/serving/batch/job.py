@@ -7,7 +7,7 @@ run that was killed is gone on with by running it again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -27,6 +27,8 @@ from tidewheel.serving.batch.work import Manifest, Work
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_PART_VALUES = 2**24  # numbers of a part, where a row is a tensor
 
 Report = Callable[[BatchProgress], None]
 
@@ -71,12 +73,13 @@ def score_file(
         Unavailable: if a process that scores ended, or a store does not answer.
     """
     began = perf_counter()
-    job = _looked_at(opening, source, target, options or BatchOptions())
+    job = _looked_at(opening, source, target, _fitting(opening, options or BatchOptions()))
     left = job.work.left(job.fingerprint)
     _check_free(job, left)
     manifest = left or Manifest(job.fingerprint, at_us)
     scorer = PartScorer(_task(job, manifest))
     check_columns(scorer.scorer, job.source.schema)
+    _check_target(job, scorer)
     with job.work.alone():
         job.work.begin(manifest, anew=left is None)
         counts, resumed_rows = _score_parts(job, scorer, manifest, report or _untold)
@@ -104,6 +107,23 @@ def _looked_at(opening: VersionOpening, source: str, target: str, options: Batch
     asked = [opened.identity, opening.version.id, options.columns, options.time, options.rows_per_part]
     workers = options.workers or cores()
     return _Job(opening, options, opened, source, to, rejects, Work(to), hash_json(asked), workers)
+
+
+def _fitting(opening: VersionOpening, options: BatchOptions) -> BatchOptions:
+    """The options with parts of fewer rows where a row is a tensor of many values, so that memory stays constant."""
+    if not opening.version.input_shapes:
+        return options
+    return replace(options, rows_per_part=min(options.rows_per_part, max(1, _PART_VALUES // opening.version.width)))
+
+
+def _check_target(job: _Job, scorer: PartScorer) -> None:
+    """Refuse a target that cannot hold the answers, before any is computed."""
+    many = [spec.name for spec in scorer.scorer.version.output_tensors if spec.width > 1]
+    if many and format_of(job.target) is Format.CSV:
+        raise InvalidInput(
+            f"{job.target.address} cannot hold the output {many[0]!r}, which has several values a row.",
+            fix="Write .parquet or a Delta table.",
+        )
 
 
 def _check_options(options: BatchOptions) -> None:

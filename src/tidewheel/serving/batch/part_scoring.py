@@ -75,7 +75,7 @@ class PartScorer:
             for place, name in enumerate(table.column_names):
                 if name in self.scorer.version.columns:
                     table = table.set_column(place, name, table[name].cast(pa.float64()))
-        return with_outputs(table, self.scorer.version.outputs, outputs)
+        return with_outputs(table, self.scorer.version, outputs)
 
 
 def part_place(work: Place, index: int) -> Place:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SLICE_ROWS = 8_192  # the model's rows at once: large enough to vectorise, small enough for the cache
+_SLICE_VALUES = 2**22  # and no more numbers than this, where a row is an image
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,10 @@ class TableColumn:
     values: Any
 
     def numbers(self) -> NDArray[np.float64]:
-        """The column as float64; null is NaN."""
-        import pyarrow as pa
+        """The column as float64, of more dimensions where it holds lists; null is NaN."""
+        from tidewheel.registry.tensor_tables import column_values
 
-        try:
-            cast = self.values.cast(pa.float64())
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise InvalidInput(f"The column {self.name!r} is not numeric: {str(error).rstrip('.')}.") from None
-        return np.asarray(cast.to_numpy(zero_copy_only=False), dtype=np.float64)
+        return column_values(self.name, self.values)
 
     def texts(self) -> list[str]:
         """The column as strings; null is the empty key."""
@@ -116,15 +113,22 @@ def score(
         InvalidInput: if columns are missing or not of the kind that the version takes.
     """
     scorer = Scorer(version, online, time, at_us)
-    outputs = scorer.outputs(rows) if rows.num_rows else np.empty((0, len(version.outputs)))
-    return with_outputs(rows, version.outputs, outputs)
+    outputs = scorer.outputs(rows) if rows.num_rows else np.empty((0, version.output_width))
+    return with_outputs(rows, version, outputs)
 
 
-def with_outputs(rows: pa.Table, names: list[str], outputs: NDArray[np.float64]) -> pa.Table:
-    """The table with the outputs, (rows, outputs), as its last columns."""
+def with_outputs(rows: pa.Table, version: LoadedVersion, outputs: NDArray[np.float64]) -> pa.Table:
+    """The table with the outputs, (rows, outputs), as its last columns; of tensors each a column of lists."""
     import pyarrow as pa
 
-    for name, column in zip(names, outputs.T, strict=False):
+    if version.output_tensors:
+        from tidewheel.registry.tensor_tables import table_of_rows
+
+        answered = table_of_rows(outputs, version.output_tensors)
+        for name in answered.column_names:
+            rows = rows.append_column(name, answered[name])
+        return rows
+    for name, column in zip(version.outputs, outputs.T, strict=False):
         rows = rows.append_column(name, pa.array(np.ascontiguousarray(column)))
     return rows
 
@@ -139,9 +143,11 @@ def sift(scorer: Scorer, table: pa.Table, max_rejects: int) -> Sifted:
         InvalidInput: if more than `max_rejects` rows are bad.
         TidewheelError: if the failure is not a row's: a damaged model, a store that is away.
     """
-    sifted = Sifted(np.full((table.num_rows, len(scorer.version.outputs)), np.nan))
-    for begin in range(0, table.num_rows, _SLICE_ROWS):
-        _sift_slice(scorer, table, begin, min(begin + _SLICE_ROWS, table.num_rows), max_rejects, sifted)
+    version = scorer.version
+    sifted = Sifted(np.full((table.num_rows, version.output_width), np.nan))
+    size = max(1, min(_SLICE_ROWS, _SLICE_VALUES // max(version.width, version.output_width, 1)))
+    for begin in range(0, table.num_rows, size):
+        _sift_slice(scorer, table, begin, min(begin + size, table.num_rows), max_rejects, sifted)
     return sifted
 
 

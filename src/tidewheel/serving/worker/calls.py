@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidewheel.base.errors import InvalidInput, TidewheelError
+from tidewheel.registry.tensors import TensorSpec
 from tidewheel.storage.predictions.records import Prediction, RowsPrediction
 from tidewheel.storage.predictions.writer import PredictionWriter
 
@@ -28,7 +29,7 @@ class Input(Protocol):
     @property
     def name(self) -> str: ...
     def numbers(self) -> NDArray[np.float64]:
-        """Its values as float64, (rows,) or (rows, columns)."""
+        """Its values as float64, (rows,), (rows, columns) or of more dimensions."""
 
     def texts(self) -> list[str]:
         """Its values as strings."""
@@ -43,6 +44,9 @@ class AnsweringVersion(Protocol):
     def number(self) -> str: ...
     @property
     def outputs(self) -> list[str]: ...
+    @property
+    def output_tensors(self) -> Sequence[TensorSpec]:
+        """What lies in the columns of its outputs, where they are no table; else none."""
 
 
 Explanation = Mapping[str, NDArray[np.float64] | str]
@@ -50,7 +54,10 @@ Explanation = Mapping[str, NDArray[np.float64] | str]
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a version answered: `outputs` is (rows, columns), a column each name, or all columns of a single name."""
+    """What a version answered: `outputs` is (rows, columns), a column each name, or all columns of a single name.
+
+    Where the version has `output_tensors`, these lie in the columns one behind another.
+    """
 
     endpoint: str
     version: AnsweringVersion

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tidewheel.base.errors import InvalidInput
-from tidewheel.serving.worker.inference_codec import check_shape
+from tidewheel.serving.worker.inference_codec import MOST_DIMENSIONS, check_shape
 
 Cell = bool | int | float | str | None
 _MISSING = frozenset({"", "NaN", "nan", "null", "None", "NA"})  # as pandas reads CSV
@@ -101,6 +102,38 @@ class Block:
 
     def texts(self) -> list[str]:
         raise InvalidInput("Rows without column names hold no text.", fix="Name the columns.")
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """A tensor as lists in lists, an entry a row; null is a missing number."""
+
+    name: str
+    rows: Sequence[Any]
+
+    def numbers(self) -> NDArray[np.float64]:
+        """The values as float64, in the shape of the lists.
+
+        Raises:
+            InvalidInput: if lists of one depth differ in length, or hold anything but numbers.
+        """
+        shape, values = [len(self.rows)], list(self.rows)
+        while values and isinstance(values[0], list) and len(shape) <= MOST_DIMENSIONS:
+            size = len(values[0])
+            if not all(isinstance(each, list) and len(each) == size for each in values):
+                raise InvalidInput(
+                    f"The lists of the input {self.name!r} differ in length in dimension {len(shape)}.",
+                    fix="Give every row in the shape of the tensor.",
+                )
+            shape.append(size)
+            values = [value for each in values for value in each]
+        if any(isinstance(value, list | dict) for value in values):
+            raise InvalidInput(f"The input {self.name!r} is no tensor: its entries lie at different depths.")
+        check_shape(self.name, shape, len(values))
+        return _numbers(self.name, values, len(values) // shape[0]).reshape(shape)
+
+    def texts(self) -> list[str]:
+        raise InvalidInput(f"The input {self.name!r} is a tensor where text is wanted.", fix="Give one text a row.")
 
 
 def columns_of_records(records: Sequence[dict[str, Cell]]) -> list[Column]:

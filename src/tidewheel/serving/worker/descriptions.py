@@ -1,15 +1,19 @@
 """What the Open Inference Protocol says of the server and its models, whichever way it is asked.
 
 A model's `inputs` are the shortest request that it answers: keys and request values where features are looked up, else
-the whole table. The other ways to ask are among its parameters. Pure; called by `information`, and fit for gRPC.
+the whole table, or the tensors that it takes. The other ways to ask are among its parameters. Pure; called by
+`information`, and fit for gRPC.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import metadata
 
 import msgspec
 
+from tidewheel.registry.tensors import TensorSpec
+from tidewheel.serving.worker.answer_tensors import DATATYPES
 from tidewheel.serving.worker.endpoints import LoadedEndpoint
 from tidewheel.serving.worker.runtime import LoadedVersion
 
@@ -72,13 +76,16 @@ def describe_model(endpoint: LoadedEndpoint, version: LoadedVersion) -> ModelDes
         versions=[each.number for each in endpoint.versions.values()],
         platform=f"tidewheel_{version.format}",
         inputs=_inputs(version),
-        outputs=[TensorDescription(name, "FP64", [-1]) for name in version.outputs],
+        outputs=_described(version.output_tensors)
+        or [TensorDescription(name, "FP64", [-1]) for name in version.outputs],
         parameters=_parameters(version),
     )
 
 
 def _inputs(version: LoadedVersion) -> list[TensorDescription]:
     plan = version.plan
+    if version.tensors:
+        return _described(version.tensors)
     if plan is None:
         return [TensorDescription("features", "FP64", [-1, -1 if version.unsigned else version.width])]
     keys = [TensorDescription(name, "BYTES", [-1]) for name in plan.entities]
@@ -86,16 +93,21 @@ def _inputs(version: LoadedVersion) -> list[TensorDescription]:
     return [*keys, *values]
 
 
+def _described(tensors: Sequence[TensorSpec]) -> list[TensorDescription]:
+    return [TensorDescription(spec.name, DATATYPES[spec.dtype], list(spec.shape)) for spec in tensors]
+
+
 def _parameters(version: LoadedVersion) -> ModelParameters:
     plan = version.plan
     looked_up = [] if plan is None else [[*plan.entities, *plan.request]]
     named = [] if version.unsigned else [list(version.names)]
+    whole = [] if version.tensors else [["features"]]
     return ModelParameters(
         version=version.id,
         model=version.model,
-        features=list(version.names),
+        features=list(version.columns),
         optional=sorted(version.optional),
         entities=[] if plan is None else list(plan.entities),
         request={} if plan is None else {name: kind.__name__ for name, kind in plan.request.items()},
-        alternatives=[*looked_up, ["features"], *named],
+        alternatives=[*looked_up, *whole, *named],
     )

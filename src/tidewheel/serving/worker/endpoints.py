@@ -126,7 +126,9 @@ def _endpoint(spec: SnapshotEndpoint, loaded: Mapping[str, LoadedVersion]) -> Lo
         shadows=shadows,
         known_inputs=frozenset().union(*(version.known_inputs for version in versions.values())),
         options=spec.options,
-        policies={
-            key: LogPolicy.of(spec.options, version.names, spec.unit.entity) for key, version in versions.items()
-        },
+        policies={key: _policy(spec, version) for key, version in versions.items()},
     )
+
+
+def _policy(spec: SnapshotEndpoint, version: LoadedVersion) -> LogPolicy:
+    return LogPolicy.of(spec.options, version.logged_names if spec.options.redact else (), spec.unit.entity)

@@ -8,7 +8,8 @@ behind the JSON in binary are `binary_tensors`' matter.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -16,10 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidewheel.base.errors import InvalidInput
+from tidewheel.serving.worker.answer_tensors import answer_tensors
 from tidewheel.serving.worker.calls import Answer
 from tidewheel.serving.worker.python_json import with_nulls
 
 MAX_ROWS = 65_536
+MOST_DIMENSIONS = 8
 FLOATS = frozenset({"FP64", "FP32", "FP16", "BF16"})
 INTEGERS = frozenset({"INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"})
 _NO_DATA = msgspec.Raw(b"")
@@ -40,11 +43,11 @@ class Tensor(msgspec.Struct):
         values: NDArray[np.float64]
         try:
             if datatype in FLOATS:
-                values = np.array(_floats.flat(self.data), dtype=np.float64)
+                values = np.array(_floats.flat(self.data, self.shape), dtype=np.float64)
             elif datatype in INTEGERS:
-                values = np.array(_integers.flat(self.data), dtype=np.float64)
+                values = np.array(_integers.flat(self.data, self.shape), dtype=np.float64)
             elif datatype == "BOOL":
-                values = np.array(_booleans.flat(self.data), dtype=np.float64)
+                values = np.array(_booleans.flat(self.data, self.shape), dtype=np.float64)
             else:
                 raise not_numbers(self.name, datatype)
         except (msgspec.DecodeError, UnicodeDecodeError, OverflowError) as error:
@@ -56,9 +59,9 @@ class Tensor(msgspec.Struct):
         """A BYTES tensor's data as strings; integers are taken as their digits, as keys often are numbers."""
         try:
             if self.datatype == "BYTES":
-                values: list[str] = _texts.flat(self.data)
+                values: list[str] = _texts.flat(self.data, self.shape)
             elif self.datatype in INTEGERS:
-                values = [str(value) for value in _integers.flat(self.data)]
+                values = [str(value) for value in _integers.flat(self.data, self.shape)]
             else:
                 raise not_texts(self.name, self.datatype)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -68,20 +71,39 @@ class Tensor(msgspec.Struct):
 
 
 class Values:
-    """Reads a tensor's data: a flat array, or an array of rows."""
+    """Reads a tensor's data, of values of one kind: a flat array, an array of rows, or arrays as deep as its shape."""
 
-    __slots__ = ("_flat", "_rows")
+    __slots__ = ("_flat", "_kind", "_rows")
 
-    def __init__(self, flat: Any, rows: Any) -> None:
-        self._flat = msgspec.json.Decoder(flat).decode
-        self._rows = msgspec.json.Decoder(rows).decode
+    def __init__(self, kind: Any) -> None:
+        self._kind = kind
+        self._flat = _decoder(kind, 1)
+        self._rows = _decoder(kind, 2)
 
-    def flat(self, data: msgspec.Raw) -> Any:
+    def flat(self, data: msgspec.Raw, shape: Sequence[int]) -> Any:
         """The values in row-major order."""
         try:
             return self._flat(data)
         except msgspec.ValidationError:
+            if 2 < len(shape) <= MOST_DIMENSIONS:
+                return self._flattened(data, shape)
             return [value for row in self._rows(data) for value in row]
+
+    def _flattened(self, data: msgspec.Raw, shape: Sequence[int]) -> list[Any]:
+        values: list[Any] = _decoder(self._kind, len(shape))(data)
+        for place, size in enumerate(shape[1:], 1):
+            if any(len(each) != size for each in values):
+                raise msgspec.ValidationError(f"dimension {place} is not {size} everywhere, as their shape says")
+            values = [value for each in values for value in each]
+        return values
+
+
+@cache
+def _decoder(kind: Any, depth: int) -> Callable[[Any], Any]:
+    """What reads arrays of values of one kind, nested so deep."""
+    for _ in range(depth):
+        kind = list[kind]
+    return msgspec.json.Decoder(kind).decode
 
 
 class RequestedOutput(msgspec.Struct):
@@ -106,7 +128,7 @@ class OutputTensor(msgspec.Struct, omit_defaults=True):
     name: str
     datatype: str
     shape: list[int]
-    data: Sequence[float | None] | None = None
+    data: Sequence[float | bool | None] | None = None
     parameters: dict[str, int] | None = None
 
 
@@ -122,10 +144,10 @@ class InferResponse(msgspec.Struct):
 
 _decode_request = msgspec.json.Decoder(InferRequest).decode
 _encode_response = msgspec.json.Encoder().encode
-_floats = Values(list[float | None], list[list[float | None]])
-_integers = Values(list[int], list[list[int]])
-_booleans = Values(list[bool], list[list[bool]])
-_texts = Values(list[str], list[list[str]])
+_floats = Values(float | None)
+_integers = Values(int)
+_booleans = Values(bool)
+_texts = Values(str)
 
 
 def decode_request(body: bytes | memoryview) -> InferRequest:
@@ -148,31 +170,16 @@ def decode_request(body: bytes | memoryview) -> InferRequest:
     )
 
 
-def named_outputs(answer: Answer) -> list[tuple[str, list[int], NDArray[np.float64]]]:
-    """Name, shape and values of each tensor of an answer; an explanation's come behind the model's own."""
-    outputs, names = answer.outputs, answer.version.outputs
-    rows = outputs.shape[0]
-    found: list[tuple[str, list[int], NDArray[np.float64]]]
-    if len(names) == 1:
-        found = [(names[0], [rows] if outputs.shape[1] == 1 else list(outputs.shape), outputs)]
-    else:
-        found = [(name, [rows], column) for name, column in zip(names, outputs.T, strict=True)]
-    if answer.explanation is not None:
-        arrays = [(name, values) for name, values in answer.explanation.items() if not isinstance(values, str)]
-        found += [(name, list(values.shape), values) for name, values in arrays]
-    return found
-
-
 def encode_response(answer: Answer, wanted: list[str] | None = None, binary: frozenset[str] | None = None) -> bytes:
     """The JSON of an answer. The data of the outputs in `binary` are left out, and their size is said instead."""
     tensors = []
-    for name, shape, values in named_outputs(answer):
+    for name, datatype, shape, values in answer_tensors(answer):
         if wanted and name not in wanted and name in answer.version.outputs:
             continue
         if binary is not None and name in binary:
-            tensors.append(OutputTensor(name, "FP64", shape, None, {"binary_data_size": values.size * 8}))
+            tensors.append(OutputTensor(name, datatype, shape, None, {"binary_data_size": values.nbytes}))
         else:
-            tensors.append(OutputTensor(name, "FP64", shape, values.ravel().tolist()))
+            tensors.append(OutputTensor(name, datatype, shape, values.ravel().tolist()))
     version = answer.version
     parameters = {"version": version.id}
     if answer.explanation is not None:
@@ -181,14 +188,15 @@ def encode_response(answer: Answer, wanted: list[str] | None = None, binary: fro
 
 
 def check_shape(name: str, shape: list[int], length: int) -> None:
-    """Refuse a tensor whose values do not fill its shape, or that is not one row or more of one column or more."""
+    """Refuse a tensor whose values do not fill its shape, or that is not one row or more of one value or more."""
     size = 1
     for extent in shape:
         size *= max(extent, -1)
-    if not 1 <= len(shape) <= 2 or size != length or length == 0 or min(shape) < 1:
+    if not 1 <= len(shape) <= MOST_DIMENSIONS or size != length or length == 0 or min(shape) < 1:
         raise InvalidInput(
             f"The input {name!r} has shape {shape[:8]} and {length} values.",
-            fix="The shape must be [rows] or [rows, columns], and its product the number of values, at least 1.",
+            fix=f"The shape must be [rows], [rows, columns] or of up to {MOST_DIMENSIONS} dimensions, and its product "
+            "the number of values, at least 1.",
         )
     if shape[0] > MAX_ROWS:
         raise InvalidInput(f"The input {name!r} has {shape[0]} rows.", fix=f"Send at most {MAX_ROWS} at once.")

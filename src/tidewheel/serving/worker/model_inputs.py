@@ -2,14 +2,15 @@
 
 A request gives one tensor `features` in the order of the signature, or a tensor per feature name, or entity keys and
 request values from which the version's feature plan computes the features; a feature given by name goes before a
-computed one. The same request may meet versions with different features, so an input that only another version of the
-endpoint knows is left alone; one that none knows is refused. Called by `predict` and `shadows`, in a thread too: it
-changes nothing.
+computed one. A version of tensors is given each by its name. The same request may meet versions with different
+features, so an input that only another version of the endpoint knows is left alone; one that none knows is refused.
+Called by `predict` and `shadows`, in a thread too: it changes nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence, Sized
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from tidewheel.serving.worker.calls import Input
 from tidewheel.serving.worker.feature_plans import Plan
 from tidewheel.serving.worker.inference_codec import MAX_ROWS
 from tidewheel.serving.worker.runtime import LoadedVersion
+from tidewheel.serving.worker.tensor_inputs import tensor_rows
 
 Rows = NDArray[np.float64]
 Instants = int | NDArray[np.int64]
@@ -42,8 +44,10 @@ def rows_of(version: LoadedVersion, inputs: Inputs, store: Any, at_us: Instants)
     """The rows for a version (C-contiguous), and the entity keys that the request named.
 
     Raises:
-        InvalidInput: if the inputs do not give every feature, or their numbers of rows differ.
+        InvalidInput: if the inputs do not give every feature or tensor, or their numbers of rows differ.
     """
+    if version.tensors:
+        return tensor_rows(version, inputs), {}
     plan = version.plan
     entities = {name: inputs[name].texts() for name in plan.entities if name in inputs} if plan is not None else {}
     whole = inputs.get("features")
@@ -124,8 +128,12 @@ def _request_value(plan: Plan, name: str, given: Input) -> NDArray[Any]:
 
 def _column(given: Input) -> Rows:
     values = given.numbers()
-    if values.ndim == 2 and values.shape[1] != 1:
-        raise InvalidInput(f"The input {given.name!r} has shape {list(values.shape)}.", fix="Give [rows] or [rows, 1].")
+    if values.ndim > 1 and values.shape[1:] != (1,) * (values.ndim - 1):
+        count = prod(values.shape[1:]) or "lists of"
+        raise InvalidInput(
+            f"The input {given.name!r} has shape {list(values.shape)}: {count} values in one row.",
+            fix="Give [rows] or [rows, 1].",
+        )
     return values.ravel()
 
 

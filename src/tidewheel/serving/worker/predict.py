@@ -59,6 +59,7 @@ class Inference:
         meters: Meters,
         shadows: Shadows,
         budget_bytes: int = 0,
+        log_tensor_values: int = 0,
     ) -> None:
         self.table = EndpointTable(0, {})
         self.residency = Residency(loop, budget_bytes, self._is_busy, meters.count_loading)
@@ -67,6 +68,7 @@ class Inference:
         self._clock = clock
         self._meters = meters
         self._shadows = shadows
+        self._log_tensor_values = log_tensor_values
         self.observers: list[Observer] = []
         # Ids of requests without one: unique by the worker's own ULID, and a counter costs a tenth of another ULID.
         self._new_ids = (f"{prefix}{number:x}" for prefix in (ulid(),) for number in count(1))
@@ -145,6 +147,8 @@ class Inference:
     def _log_finished(self, routed: Call, lane: Lane, work: Work) -> int:
         """Log a work's rows; one whose rows cannot be logged has failed."""
         policy = lane.endpoint.policies[lane.version.id]
+        if lane.version.tensors:
+            self._leave_out_tensors(lane.version, work.outcome)
         try:
             return self._log_rows(routed, policy, lane.version, work.call.arm, work.outcome)
         except Unavailable as error:
@@ -154,6 +158,8 @@ class Inference:
 
     def log_shadow(self, call: Call, version: LoadedVersion, outcome: Outcome) -> None:
         """Log and count what a shadow made of a mirrored request."""
+        if version.tensors:
+            self._leave_out_tensors(version, outcome)
         endpoint = self.table.endpoints.get(call.endpoint)
         policy = None if endpoint is None else endpoint.policies.get(version.id)
         logged = 0 if policy is None else self._log_rows(call, policy, version, "shadow", outcome)
@@ -168,6 +174,11 @@ class Inference:
             outcome = replace(outcome, rows=rows, entities=entities)
             call = msgspec.structs.replace(call, unit=policy.redact_unit(call.unit))
         return log_outcome(self._log, call, version, arm, outcome)
+
+    def _leave_out_tensors(self, version: LoadedVersion, outcome: Outcome) -> None:
+        """Log rows without their inputs where these are larger than the log is for, as images are."""
+        if version.width > self._log_tensor_values:
+            outcome.rows = outcome.rows[:, :0]
 
     def _tell(self, call: InferenceCall, version: LoadedVersion, outcome: Outcome, logged: int) -> None:
         latency_s = perf_counter() - call.began

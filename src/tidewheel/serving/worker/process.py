@@ -84,7 +84,8 @@ class Worker:
         self._intake = Intake(queue_bytes, self._meters.count_shed)
         self._shadows = Shadows(loop, online, self._log_shadow, self._meters.count_dropped, queue_bytes)
         budget_bytes = settings.get("serving.memory_budget_mb", int) * 2**20
-        self._inference = Inference(loop, self._log, online, clock, self._meters, self._shadows, budget_bytes)
+        most = settings.get("serving.log_tensor_values", int)
+        self._inference = Inference(loop, self._log, online, clock, self._meters, self._shadows, budget_bytes, most)
         self._rest = RestInference(self._inference.submit)
         self._scoring = ScoringRest(lambda: self._inference.table, self._inference.submit)
         self._tracing = self._observe(settings)

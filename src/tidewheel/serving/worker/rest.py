@@ -11,6 +11,7 @@ from typing import Any
 
 from tidewheel.base.errors import InvalidInput, Overloaded, TidewheelError, Unavailable
 from tidewheel.serving.worker.answer_codings import packed
+from tidewheel.serving.worker.answer_tensors import answer_tensors, raw_bytes
 from tidewheel.serving.worker.binary_tensors import cut_tensors
 from tidewheel.serving.worker.call_options import deadline_of, key_among
 from tidewheel.serving.worker.calls import Answer, InferenceCall, Input
@@ -22,7 +23,6 @@ from tidewheel.serving.worker.inference_codec import (
     RequestedOutput,
     decode_request,
     encode_response,
-    named_outputs,
 )
 
 Submit = Callable[[InferenceCall], None]
@@ -87,10 +87,10 @@ class BinaryRestCall(RestCall):
     binary: frozenset[str] | None
 
     def answer(self, answer: Answer) -> None:
-        tensors = named_outputs(answer)
-        chosen = frozenset(name for name, _, _ in tensors) if self.binary is None else self.binary
+        tensors = answer_tensors(answer)
+        chosen = frozenset(name for name, *_ in tensors) if self.binary is None else self.binary
         head = encode_response(answer, self.wanted, chosen)  # type: ignore[arg-type]
-        parts = [values.astype("<f8").tobytes() for name, _, values in tensors if self._is_sent(name, answer, chosen)]
+        parts = [raw_bytes(values) for name, _, _, values in tensors if self._is_sent(name, answer, chosen)]
         extra = b"inference-header-content-length: %d\r\n" % len(head)
         self.send(b"".join([head, *parts]), _BINARY, extra)
 

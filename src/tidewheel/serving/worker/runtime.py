@@ -16,13 +16,13 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from tidewheel.base.errors import Corrupt, Unavailable
+from tidewheel.base.errors import Corrupt, InvalidInput, Unavailable
 from tidewheel.base.settings import Settings
 from tidewheel.registry.explain import Explainer, explainer_of
 from tidewheel.registry.explain.loading import load_explainer
 from tidewheel.registry.formats import Predictor
 from tidewheel.registry.load import load_predictor, use_one_thread
-from tidewheel.serving.signature import whole_columns
+from tidewheel.serving.signature import tensors_of, whole_columns
 from tidewheel.serving.snapshot import ServingFolder, SnapshotVersion
 from tidewheel.serving.worker.calls import Explanation
 from tidewheel.serving.worker.feature_plans import Plan, load_plan
@@ -57,10 +57,13 @@ class LoadedVersion:
         "names",
         "number",
         "optional",
+        "output_tensors",
+        "output_width",
         "outputs",
         "plan",
         "predictor",
         "row_s",
+        "tensors",
         "unsigned",
         "used_at",
         "whole",
@@ -82,15 +85,21 @@ class LoadedVersion:
         self.model = spec.model
         self.number = str(spec.number)
         self.names = spec.inputs
-        self.width = len(spec.inputs)
-        self.columns = {name: column for column, name in enumerate(spec.inputs)}
+        self.width = spec.width
+        self.tensors = tensors_of(spec.inputs, spec.input_shapes, spec.dtypes)
+        """What it takes, where that is no table; they lie one behind another in its rows."""
+        self.columns = {} if self.tensors else {name: column for column, name in enumerate(spec.inputs)}
         self.outputs = spec.outputs or ["output"]
+        self.output_tensors = tensors_of(self.outputs, spec.output_shapes, spec.output_dtypes)
+        """What it gives, where that is no table."""
+        self.output_width = sum(each.width for each in self.output_tensors) or len(self.outputs)
         self.optional = frozenset(spec.optional)
         self.unsigned = not spec.inputs
-        self.whole = whole_columns(spec.inputs, spec.dtypes)
+        self.whole = () if self.tensors else whole_columns(spec.inputs, spec.dtypes)
         self.plan = plan
         looked_up = () if plan is None else (*plan.entities, *plan.request)
-        self.known_inputs = frozenset({"features", *spec.inputs, *looked_up})
+        whole = () if len(self.tensors) > 1 else ("features",)
+        self.known_inputs = frozenset({*whole, *spec.inputs, *looked_up})
         self.predictor: Predictor | None = None
         """The model; None while it is not in memory."""
         self.file_bytes = file_bytes
@@ -123,13 +132,20 @@ class LoadedVersion:
             raise Unavailable(f"The version {self.id} is not in memory.", fix="Try again.")
         return self._ask(predictor, rows)
 
+    @property
+    def logged_names(self) -> list[str]:
+        """Which input each number of a logged row is of."""
+        return [spec.name for spec in self.tensors for _ in range(spec.width)] or self.names
+
     def explain(self, rows: NDArray[np.float64]) -> Explanation:
         """What each feature of the rows added to the answers; slow, and slower the first time. Blocks.
 
         Raises:
-            InvalidInput: if nothing is known that the model could be explained against.
+            InvalidInput: if nothing is known that the model could be explained against, or it takes or gives tensors.
             Unavailable: if the model is not in memory.
         """
+        if self.tensors or self.output_tensors:
+            raise InvalidInput(f"The version {self.id} is of tensors, and explanations are of columns.")
         with self._lock:
             predictor = self.predictor
             if predictor is None or self._open_explainer is None:
@@ -191,10 +207,11 @@ class LoadedVersion:
 
     def _ask(self, predictor: Predictor, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         outputs = predictor.predict(rows)
-        if outputs.shape[0] != rows.shape[0] or (len(self.outputs) > 1 and outputs.shape[1] != len(self.outputs)):
+        width = self.output_width
+        if outputs.shape[0] != rows.shape[0] or ((width > 1 or self.output_tensors) and outputs.shape[1] != width):
             raise Corrupt(
                 f"The version {self.id} answered {rows.shape[0]} rows with an array of shape {outputs.shape}.",
-                fix=f"Its signature names {len(self.outputs)} outputs.",
+                fix=f"Its signature names {width} outputs.",
             )
         return outputs
 

@@ -7,10 +7,12 @@ MLflow, columns that the endpoint does not know are left out; and answers are `{
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 
 from tidewheel.base.errors import InvalidInput, NotFound, TidewheelError
+from tidewheel.serving.worker.answer_tensors import model_tensors
 from tidewheel.serving.worker.calls import Answer, Input
 from tidewheel.serving.worker.endpoints import EndpointTable
 from tidewheel.serving.worker.http_answers import JSON
@@ -23,9 +25,9 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Predictions(msgspec.Struct, frozen=True):
-    """The body of an answer: a number a row; a list, where the one output has columns; an object of several outputs."""
+    """The body of an answer: a number a row; a list, where the one output has more; an object of several outputs."""
 
-    predictions: Sequence[float | list[float | None] | dict[str, float | None] | None]
+    predictions: Sequence[float | list[Any] | dict[str, Any] | None]
 
 
 class ScoringCall(RestCall):
@@ -84,6 +86,10 @@ class ScoringRest:
 def predictions_of(answer: Answer) -> Predictions:
     """An answer's figures, as MLflow lays them out."""
     names, outputs = answer.version.outputs, answer.outputs
+    if answer.version.output_tensors:
+        tensors = [values.tolist() for *_, values in model_tensors(answer)]
+        rows = [dict(zip(names, row, strict=True)) for row in zip(*tensors, strict=True)]
+        return Predictions(rows if len(names) > 1 else tensors[0])
     if len(names) > 1:
         return Predictions([dict(zip(names, row, strict=True)) for row in outputs.tolist()])
     return Predictions(outputs[:, 0].tolist() if outputs.shape[1] == 1 else outputs.tolist())

@@ -17,7 +17,7 @@ import msgspec
 
 from tidewheel.base.errors import InvalidInput
 from tidewheel.serving.worker.calls import Input
-from tidewheel.serving.worker.columns import Block, Cell, Column, TextColumn, columns_of_records
+from tidewheel.serving.worker.columns import Block, Cell, Column, Nested, TextColumn, columns_of_records
 from tidewheel.serving.worker.python_json import with_nulls
 
 Values = list[Cell | list[Cell]]
@@ -51,7 +51,17 @@ class Scoring:
     params: dict[str, Any] | None
 
 
+class TensorBody(msgspec.Struct, forbid_unknown_fields=True):
+    """A scoring request whose rows are tensors: lists in lists, of any depth, by name or by row."""
+
+    instances: list[Any] | None = None
+    inputs: list[Any] | dict[str, list[Any]] | None = None
+    params: dict[str, Any] | None = None
+    signature_name: str | None = None
+
+
 _decode = msgspec.json.Decoder(ScoringBody).decode
+_decode_tensors = msgspec.json.Decoder(TensorBody).decode
 
 
 def read_json(body: bytes) -> Scoring:
@@ -61,6 +71,8 @@ def read_json(body: bytes) -> Scoring:
         InvalidInput: if it is not JSON, none of the formats, or several of them.
     """
     request = _decoded(body)
+    if isinstance(request, TensorBody):
+        return Scoring(_tensors(request), request.params)
     given = [name for name in _FORMATS if getattr(request, name) is not None]
     if len(given) != 1:
         raise InvalidInput(
@@ -85,15 +97,17 @@ def read_csv(body: bytes) -> Scoring:
     return Scoring([TextColumn(name, [line[place] for line in lines]) for place, name in enumerate(names)], None)
 
 
-def _decoded(body: bytes) -> ScoringBody:
+def _decoded(body: bytes) -> ScoringBody | TensorBody:
     try:
         return _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         refused = error
-    mended = with_nulls(body)
-    if mended is not None:
-        with contextlib.suppress(msgspec.DecodeError, RecursionError):
-            return _decode(mended)
+    for data in filter(None, (body, with_nulls(body))):
+        for decode in (_decode, _decode_tensors):
+            with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                found: ScoringBody | TensorBody = decode(data)
+                if isinstance(found, ScoringBody) or (found.instances is None) != (found.inputs is None):
+                    return found
     raise InvalidInput(
         f"The body is not a scoring request: {refused}.",
         fix='Send {"dataframe_split": {"columns": ["a", "b"], "data": [[0.5, null]]}}.',
@@ -106,7 +120,7 @@ def _inputs(request: ScoringBody) -> Sequence[Input]:
     if request.dataframe_records is not None:
         return columns_of_records(request.dataframe_records)
     if isinstance(request.inputs, dict):
-        return [Column(name, _cells(name, values)) for name, values in request.inputs.items()]
+        return [_column(name, values) for name, values in request.inputs.items()]
     return _instances(request.inputs if request.instances is None else request.instances)
 
 
@@ -126,7 +140,7 @@ def _instances(instances: Sequence[Any] | None) -> Sequence[Input]:
     rows = list(instances or ())
     kinds = {dict if isinstance(row, dict) else list if isinstance(row, list) else Cell for row in rows}
     if kinds == {dict}:
-        return columns_of_records([{name: _cell(name, value) for name, value in row.items()} for row in rows])
+        return _columns_of(rows)
     if kinds == {list}:
         return [Block(rows)]
     if len(kinds) > 1:
@@ -134,14 +148,27 @@ def _instances(instances: Sequence[Any] | None) -> Sequence[Input]:
     return [Block([[value] for value in rows])]
 
 
-def _cells(name: str, values: Values | Cell) -> list[Cell]:
-    return [_cell(name, value) for value in values] if isinstance(values, list) else [values]
+def _tensors(body: TensorBody) -> Sequence[Input]:
+    """The tensors of a body: by name, or rows that are tensors or objects of them; a lone one without a name."""
+    if isinstance(body.inputs, dict):
+        return [Nested(name, values) for name, values in body.inputs.items()]
+    rows: list[Any] = body.inputs if body.instances is None else body.instances  # type: ignore[assignment]
+    return _columns_of(rows) if rows and all(isinstance(row, dict) for row in rows) else [Nested("features", rows)]
 
 
-def _cell(name: str, value: Cell | list[Cell]) -> Cell:
-    """A column's value; tensors of shape [rows, 1] hold each in a list of its own."""
-    if not isinstance(value, list):
-        return value
-    if len(value) != 1:
-        raise InvalidInput(f"The column {name!r} has {len(value)} values in one row.", fix="Give one a row.")
-    return value[0]
+def _columns_of(rows: Sequence[dict[str, Any]]) -> Sequence[Input]:
+    """The columns or tensors of rows that are objects."""
+    return [_column(column.name, column.values) for column in columns_of_records(rows)]
+
+
+def _is_one(cell: Any) -> bool:
+    """Whether a list holds one value."""
+    return isinstance(cell, list) and len(cell) == 1 and not isinstance(cell[0], list | dict)
+
+
+def _column(name: str, values: Any) -> Input:
+    """A column, or a tensor where a row gives more than one value; [rows, 1] holds each in a list of its own."""
+    cells = values if isinstance(values, list) else [values]
+    if any(isinstance(cell, list | dict) and not _is_one(cell) for cell in cells):
+        return Nested(name, cells)
+    return Column(name, [cell[0] if isinstance(cell, list) else cell for cell in cells])

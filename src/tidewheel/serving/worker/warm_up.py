@@ -16,12 +16,12 @@ def warm_up_rows(path: Path, spec: SnapshotVersion) -> list[NDArray[np.float64]]
     if not spec.inputs:  # nobody said what it takes, so there is nothing to ask it with
         return []
     if spec.sample_rows == 0:
-        return [np.zeros((1, len(spec.inputs)))]
+        return [np.zeros((1, spec.width))]
     try:
         rows = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise Corrupt(f"The warm-up sample cannot be read: {error}.", where=str(path)) from None
-    if rows.shape != (spec.sample_rows, len(spec.inputs)):
+    if rows.shape != (spec.sample_rows, spec.width):
         raise InvalidInput(f"The warm-up sample has shape {rows.shape}.", where=str(path))
     return [np.ascontiguousarray(rows), np.ascontiguousarray(rows[:1])]
 

@@ -12,10 +12,10 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from tidewheel.base.errors import InvalidInput
+from tidewheel.serving.worker.answer_tensors import answer_tensors, raw_bytes
 from tidewheel.serving.worker.calls import Answer, Input
 from tidewheel.serving.worker.grpc.messages import ModelInferRequest, ModelInferResponse
-from tidewheel.serving.worker.grpc.tensors import read_inputs
-from tidewheel.serving.worker.inference_codec import named_outputs
+from tidewheel.serving.worker.grpc.tensors import CONTENTS, read_inputs
 
 _UNOFFERED = {"classification": "Ask for the output itself.", "shared_memory_region": "Read it from the answer."}
 
@@ -65,18 +65,20 @@ def read_request(data: bytes) -> InferRequest:
 
 
 def write_answer(answer: Answer, wanted: list[str], raw: bool) -> bytes:
-    """The bytes of the `ModelInferResponse` of an answer; each output is FP64, (rows,) or (rows, columns)."""
+    """The bytes of the `ModelInferResponse` of an answer; typed contents if asked for, and each datatype has them."""
     version = answer.version
     message = ModelInferResponse(model_name=answer.endpoint, model_version=version.number, id=answer.request_id)
     message.parameters["version"].string_param = version.id
-    for name, shape, values in named_outputs(answer):
+    tensors = answer_tensors(answer)
+    raw = raw or any(datatype not in CONTENTS for _, datatype, _, _ in tensors)
+    for name, datatype, shape, values in tensors:
         if wanted and name not in wanted and name in version.outputs:
             continue
-        tensor = message.outputs.add(name=name, datatype="FP64", shape=shape)
+        tensor = message.outputs.add(name=name, datatype=datatype, shape=shape)
         if raw:
-            message.raw_output_contents.append(values.astype("<f8").tobytes())
+            message.raw_output_contents.append(raw_bytes(values))
         else:
-            tensor.contents.fp64_contents.extend(values.ravel().tolist())
+            getattr(tensor.contents, CONTENTS[datatype]).extend(values.ravel().tolist())
     for name, said in (answer.explanation or {}).items():
         if isinstance(said, str):
             message.parameters[name].string_param = said

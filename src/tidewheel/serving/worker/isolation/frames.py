@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 _HEADER = struct.Struct("<B3xIQ")
 _MOST_BYTES = 2**33
-_MOST_COLUMNS = 2**20
+_MOST_COLUMNS = 2**24  # of an image, say, that is one row
 _MOST_TEXT_BYTES = 2**24
 
 
