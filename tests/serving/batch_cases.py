@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.json
 import pyarrow.parquet as pq
 
 
@@ -49,6 +50,8 @@ def read(path: Path) -> pa.Table:
     """A table that a job wrote, by its ending."""
     if path.name.endswith((".csv", ".csv.gz")):
         return pyarrow.csv.read_csv(path)
+    if path.name.endswith((".jsonl", ".ndjson.gz")):
+        return pyarrow.json.read_json(path)
     if path.is_dir():
         from deltalake import DeltaTable
 

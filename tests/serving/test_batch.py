@@ -1,5 +1,6 @@
 """Scoring tables gives what requests would have got; files of every format keep their rows and their order."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -60,6 +61,8 @@ def _write(table: pa.Table, path: Path) -> None:
     if path.name.endswith(".csv.gz"):
         with pa.CompressedOutputStream(path, "gzip") as stream:
             pyarrow.csv.write_csv(table, stream)
+    elif path.name.endswith(".jsonl"):
+        path.write_text("".join(f"{json.dumps(row)}\n" for row in table.to_pylist()))
     elif path.name.endswith(".csv"):
         pyarrow.csv.write_csv(table, path)
     elif path.suffix:
@@ -69,8 +72,8 @@ def _write(table: pa.Table, path: Path) -> None:
         write_deltalake(path, table.slice(400), mode="append")
 
 
-@pytest.mark.parametrize("target", ["out.parquet", "out.csv", "out.csv.gz", "out"])
-@pytest.mark.parametrize("source", ["in.parquet", "in.csv", "in.csv.gz", "in"])
+@pytest.mark.parametrize("target", ["out.parquet", "out.csv", "out.csv.gz", "out.jsonl", "out.ndjson.gz", "out"])
+@pytest.mark.parametrize("source", ["in.parquet", "in.csv", "in.csv.gz", "in.jsonl", "in"])
 def test_every_format_becomes_every_format(house, picky, tmp_path, source, target):
     table = numbered(1_000)
     _write(table, tmp_path / source)

@@ -127,10 +127,10 @@ def batch(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="As in surge@champion, surge/3, or a version id.")],
     source: Annotated[
         str,
-        typer.Argument(metavar="IN", help="Parquet (file, folder, pattern), CSV, Delta; a path or s3://BUCKET/KEY."),
+        typer.Argument(metavar="IN", help="Parquet (file, folder, pattern), CSV, JSON Lines, Delta; a path or s3://…."),
     ],
     target: Annotated[
-        str, typer.Argument(metavar="OUT", help="Ends in .parquet, .csv or .csv.gz; without an ending, a Delta table.")
+        str, typer.Argument(metavar="OUT", help="Ends in .parquet, .csv or .jsonl, plain or .gz; else a Delta table.")
     ],
     columns: Annotated[
         str | None, typer.Option(metavar="A,B", help="Columns to keep beside the outputs; all if not given.")

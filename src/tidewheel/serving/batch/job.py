@@ -21,7 +21,7 @@ from tidewheel.serving.batch.places import Place, place_of
 from tidewheel.serving.batch.pool import cores, score_in_pool
 from tidewheel.serving.batch.records import BatchOptions, BatchProgress, BatchResult, VersionOpening
 from tidewheel.serving.batch.scoring import check_columns, too_many_rejects
-from tidewheel.serving.batch.sources import CSV_ENDINGS, Part, Source, open_source, parts_of
+from tidewheel.serving.batch.sources import CSV_ENDINGS, JSON_LINES_ENDINGS, Part, Source, open_source, parts_of
 from tidewheel.serving.batch.targets import Format, exists, format_of, write_tables
 from tidewheel.serving.batch.work import Manifest, Work
 
@@ -59,8 +59,8 @@ def score_file(
 
     Args:
         opening: the version (`Serving.opening`).
-        source: Parquet (a file, a folder or a pattern), CSV or a Delta table; a path or `s3://BUCKET/KEY`.
-        target: what to write, by its ending: `.parquet`, `.csv`, `.csv.gz`; without one, a Delta table.
+        source: Parquet (a file, a folder or a pattern), CSV, JSON Lines or a Delta table; a path or `s3://BUCKET/KEY`.
+        target: what to write, by its ending: `.parquet`, `.csv`, `.jsonl`, `.gz` of these; without one, a Delta table.
         options: see `BatchOptions`.
         at_us: as of when features are looked up where no column says so; an interrupted job keeps its own.
         report: told after every part how far the job is.
@@ -98,8 +98,8 @@ def _looked_at(opening: VersionOpening, source: str, target: str, options: Batch
     format_of(to)
     rejects = place_of(options.rejects) if options.rejects else to.beside(f"{_stem(to.name)}.rejected.parquet")
     if format_of(rejects) is Format.DELTA:
-        raise InvalidInput(f"Bad rows cannot go to {rejects.address}.", fix="End --rejects in .parquet or .csv.")
-    opened = open_source(place_of(source))
+        raise InvalidInput(f"Bad rows cannot go to {rejects.address}.", fix="End it in .parquet, .csv or .jsonl.")
+    opened = open_source(place_of(source), frozenset(opening.version.inputs))
     absent = [name for name in (*(options.columns or ()), options.time) if name and name not in opened.schema.names]
     if absent:
         there = ", ".join(opened.schema.names)
@@ -145,7 +145,7 @@ def _check_free(job: _Job, left: Manifest | None) -> None:
 
 
 def _task(job: _Job, manifest: Manifest) -> PartTask:
-    options, is_text = job.options, job.source_address.lower().endswith(CSV_ENDINGS)
+    options, is_text = job.options, job.source_address.lower().endswith(CSV_ENDINGS + JSON_LINES_ENDINGS)
     return PartTask(
         opening=job.opening,
         work=job.work.folder.address,
@@ -236,7 +236,7 @@ def _all_rejects(job: _Job, counts: list[PartCount]) -> pa.Table:
 
 
 def _stem(name: str) -> str:
-    for ending in (".csv.gz", ".csv", ".parquet", ".pq", ".delta"):
+    for ending in (*CSV_ENDINGS, *JSON_LINES_ENDINGS, ".parquet", ".pq", ".delta"):
         if name.lower().endswith(ending):
             return name[: -len(ending)]
     return name

@@ -68,7 +68,7 @@ class ParquetSource:
         except (pa.ArrowInvalid, OSError) as error:
             raise InvalidInput(
                 f"{path} is not Parquet, or is damaged: {str(error).rstrip('.')}.",
-                fix="Give Parquet, a .csv or .csv.gz file, or the folder of a Delta table.",
+                fix="Give Parquet, a .csv or .jsonl file, plain or .gz, or the folder of a Delta table.",
             ) from None
 
 

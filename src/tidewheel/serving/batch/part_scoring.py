@@ -29,7 +29,7 @@ class PartTask:
     at_us: int
     max_rejects: int
     is_text: bool
-    """Whether all columns of the source are text, of which the model's inputs become numbers."""
+    """Whether columns of the source may be text that is numbers, as the model's inputs then become."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class PartScorer:
             table = table.select(list(self._task.columns))
         if self._task.is_text:
             for place, name in enumerate(table.column_names):
-                if name in self.scorer.version.columns:
+                if name in self.scorer.version.columns and pa.types.is_string(table[name].type):
                     table = table.set_column(place, name, table[name].cast(pa.float64()))
         return with_outputs(table, self.scorer.version, outputs)
 

@@ -1,4 +1,4 @@
-"""Opens what is to be scored: Parquet (a file, a folder, a pattern), CSV or a Delta table, and cuts it into parts.
+"""Opens what is to be scored, Parquet (a file, a folder, a pattern), CSV, JSON Lines or Delta, and cuts it into parts.
 
 A source gives its rows in one fixed order, so that part 7 of a file is the same rows in every run, as long as its
 `identity` is the same. One process reads; decoding costs a small share of what a model does.
@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from tidewheel.base.errors import InvalidInput, NotFound
-from tidewheel.serving.batch.places import Place
+from tidewheel.serving.batch.places import FileFacts, Place
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 16_384
 CSV_ENDINGS = (".csv", ".csv.gz")
+JSON_LINES_ENDINGS = (".jsonl", ".ndjson", ".jsonl.gz", ".ndjson.gz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,8 @@ class Part:
     table: pa.Table | None
 
 
-def open_source(place: Place) -> Source:
-    """The source at a place.
+def open_source(place: Place, inputs: Set[str]) -> Source:
+    """The source at a place, for a model with these inputs.
 
     Raises:
         NotFound: if there is nothing.
@@ -74,15 +75,23 @@ def open_source(place: Place) -> Source:
     files = place.files()
     if not files:
         raise NotFound(f"There is no file {place.address}.", fix="Name a file, a folder of Parquet, or a Delta table.")
-    if place.path.lower().endswith(CSV_ENDINGS):
-        from tidewheel.serving.batch.csv_source import CsvSource
-
+    if place.path.lower().endswith(CSV_ENDINGS + JSON_LINES_ENDINGS):
         if len(files) > 1:
-            raise InvalidInput(f"{place.address} is {len(files)} CSV files.", fix="Score them one by one.")
-        return CsvSource(place, files[0])
+            raise InvalidInput(f"{place.address} is {len(files)} files of text.", fix="Score them one by one.")
+        return _text_source(place, files[0], inputs)
     from tidewheel.serving.batch.parquet_source import ParquetSource
 
     return ParquetSource(place, files)
+
+
+def _text_source(place: Place, facts: FileFacts, inputs: Set[str]) -> Source:
+    if place.path.lower().endswith(CSV_ENDINGS):
+        from tidewheel.serving.batch.csv_source import CsvSource
+
+        return CsvSource(place, facts)
+    from tidewheel.serving.batch.json_lines_source import JsonLinesSource
+
+    return JsonLinesSource(place, facts, inputs)
 
 
 def parts_of(source: Source, rows_per_part: int, finished: Set[int]) -> Iterator[Part]:

@@ -1,4 +1,4 @@
-"""Writes what was scored as the target's name asks: `.parquet`, `.csv`, `.csv.gz`, without an ending a Delta table.
+"""Writes what was scored as the target's name asks: Parquet, CSV, JSON Lines, without an ending a Delta table.
 
 Tables come one after the other and none is kept; the target appears at once, whole.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tidewheel.base.errors import InvalidInput
 from tidewheel.serving.batch.places import Place
+from tidewheel.serving.batch.sources import CSV_ENDINGS, JSON_LINES_ENDINGS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,6 +23,7 @@ class Format(StrEnum):
 
     PARQUET = "parquet"
     CSV = "csv"
+    JSON_LINES = "json lines"
     DELTA = "delta"
 
 
@@ -34,13 +36,15 @@ def format_of(place: Place) -> Format:
     name = place.name.lower()
     if name.endswith((".parquet", ".pq")):
         return Format.PARQUET
-    if name.endswith((".csv", ".csv.gz")):
+    if name.endswith(CSV_ENDINGS):
         return Format.CSV
+    if name.endswith(JSON_LINES_ENDINGS):
+        return Format.JSON_LINES
     if "." not in name.lstrip(".") or name.endswith(".delta"):
         return Format.DELTA
     raise InvalidInput(
         f"{place.address} cannot be written: its ending names no format.",
-        fix="End it in .parquet, .csv or .csv.gz; without an ending it is a Delta table.",
+        fix="End it in .parquet, .csv, .jsonl, .csv.gz or .jsonl.gz; without an ending it is a Delta table.",
     )
 
 
@@ -101,6 +105,10 @@ def _writer(stream: Any, schema: pa.Schema, form: Format) -> Any:
         from pyarrow import csv
 
         return csv.CSVWriter(stream, schema, write_options=csv.WriteOptions(quoting_style="needed"))
+    if form is Format.JSON_LINES:
+        from tidewheel.serving.batch.json_lines_target import JsonLinesWriter
+
+        return JsonLinesWriter(stream)
     from pyarrow import parquet
 
     return parquet.ParquetWriter(stream, schema)
