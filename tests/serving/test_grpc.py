@@ -152,8 +152,6 @@ def test_the_repository_is_listed_unloaded_and_loaded(client):
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda client: client.get_model_config("surge"),
-        lambda client: client.get_inference_statistics(),
         lambda client: client.get_system_shared_memory_status(),
         lambda client: client.get_cuda_shared_memory_status(),
         lambda client: client.get_trace_settings(),

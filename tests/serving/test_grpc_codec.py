@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
-from tritonclient.grpc import service_pb2
+from tritonclient.grpc import model_config_pb2, service_pb2
 
 from tidewheel.base import errors
 from tidewheel.base.errors import InvalidInput
@@ -232,10 +232,10 @@ def test_the_compiled_messages_are_those_of_the_proto_files(tmp_path):
 
 
 def test_our_messages_are_those_that_tritonclient_speaks():
+    known = {**model_config_pb2.DESCRIPTOR.message_types_by_name, **service_pb2.DESCRIPTOR.message_types_by_name}
     for name, message in MESSAGES.items():
         if name.startswith("inference."):
-            theirs = service_pb2.DESCRIPTOR.message_types_by_name[name.removeprefix("inference.")]
-            compare(message.DESCRIPTOR, theirs)
+            compare(message.DESCRIPTOR, known[name.removeprefix("inference.")])
 
 
 def compare(ours, theirs):
@@ -243,5 +243,8 @@ def compare(ours, theirs):
     for field in ours.fields:
         other = fields[field.name]
         assert (field.number, field.type, field.is_repeated) == (other.number, other.type, other.is_repeated)
+        if field.enum_type is not None:
+            numbers = {value.name: value.number for value in other.enum_type.values}
+            assert {value.name: value.number for value in field.enum_type.values} == numbers
     for nested in ours.nested_types:
         compare(nested, theirs.nested_types_by_name[nested.name])

@@ -79,6 +79,20 @@ def test_metadata_says_the_real_shapes_and_datatypes(client):
     ]
 
 
+def test_configurations_have_rows_shapes_and_tritons_types(asked):
+    client, module = asked
+    more = {} if module is triton else {"as_json": True}
+    config = client.get_model_config("vision", **more)
+    config = config.get("config", config)
+    said = [(each["name"], each["data_type"], [int(size) for size in each["dims"]]) for each in config["output"]]
+    assert said == [("mean", "TYPE_FP32", [3]), ("halved", "TYPE_FP32", [3, 2, 2])]
+    (image,) = config["input"]
+    assert (image["data_type"], [int(size) for size in image["dims"]]) == ("TYPE_FP32", [3, 4, 4])
+    score = client.get_model_config("tokens", **more)
+    score = score.get("config", score)["output"][0]
+    assert (score["dims"] in ([1], ["1"]), score["reshape"].get("shape", [])) == (True, [])
+
+
 @pytest.mark.parametrize("endpoint", ["vision", "apart"])
 def test_images_are_answered_in_binary_by_both_protocols(asked, endpoint):
     client, module = asked

@@ -88,7 +88,7 @@ def test_what_the_server_and_its_models_are(client):
     assert client.is_server_ready()
     server = client.get_server_metadata()
     assert server["name"] == "tidewheel"
-    assert server["extensions"] == ["binary_tensor_data", "model_repository"]
+    assert server["extensions"] == ["binary_tensor_data", "model_configuration", "model_repository", "statistics"]
     assert client.is_model_ready("surge")
     assert client.is_model_ready("surge", "1")
     assert not client.is_model_ready("surge", "99")

@@ -6,7 +6,7 @@ Nothing here knows what handlers do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from urllib.parse import unquote_to_bytes
 
 import httptools
@@ -21,15 +21,17 @@ _METHODS = {b"GET": b"GET", b"HEAD": b"GET", b"POST": b"POST"}
 
 class Addresses:
     """Dispatches exchanges. `fixed` is keyed by (method, path); `models` by what comes before a model's name in the
-    path, and then by (method, what follows the name)."""
+    path, and then by (method, what follows the name); `unoffered` says of beginnings of paths why nothing is there."""
 
     def __init__(
         self,
         fixed: dict[tuple[bytes, bytes], Fixed],
         models: dict[bytes, dict[tuple[bytes, bytes], ModelHandler]],
+        unoffered: Mapping[bytes, str] | None = None,
     ) -> None:
         self._fixed = fixed
         self._models = models
+        self._unoffered = unoffered or {}
         self._known: dict[tuple[bytes, bytes], tuple[ModelHandler, str, str | None]] = {}
 
     def __call__(self, exchange: Exchange) -> None:
@@ -51,7 +53,8 @@ class Addresses:
             if path.startswith(prefix):
                 self._to_model(exchange, method, path[len(prefix) :], handlers)
                 return
-        self._refuse(exchange, [key for key, each in self._fixed if each == path])
+        why = next((why for beginning, why in self._unoffered.items() if path.startswith(beginning)), "")
+        self._refuse(exchange, [key for key, each in self._fixed if each == path], why)
 
     def _to_model(
         self, exchange: Exchange, method: bytes, rest: bytes, handlers: dict[tuple[bytes, bytes], ModelHandler]
@@ -78,9 +81,9 @@ class Addresses:
         self._known[exchange.method, exchange.url] = found
         handler(exchange, *found[1:])
 
-    def _refuse(self, exchange: Exchange, methods: list[bytes]) -> None:
+    def _refuse(self, exchange: Exchange, methods: list[bytes], why: str = "") -> None:
         if not methods:
-            exchange.refuse(404, "There is nothing at this address.")
+            exchange.refuse(404, f"There is nothing at this address. {why}".rstrip())
         else:
             allowed = b", ".join(sorted({*methods, *([b"HEAD"] if b"GET" in methods else [])}))
             exchange.refuse(405, f"This address takes {allowed.decode()}.", b"allow: " + allowed + b"\r\n")

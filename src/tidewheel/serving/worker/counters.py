@@ -11,7 +11,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -81,7 +81,7 @@ def read_counters(folder: Path) -> dict[Key, float]:
     return sums
 
 
-def sum_of(counters: dict[Key, float], name: str, **labels: str) -> float:
+def sum_of(counters: Mapping[Key, float], name: str, **labels: str) -> float:
     """The sum of the cells of a name that carry these labels."""
     wanted = set(labels.items())
     return sum(value for (each, having), value in counters.items() if each == name and wanted <= set(having))

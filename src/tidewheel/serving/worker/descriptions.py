@@ -17,7 +17,7 @@ from tidewheel.serving.worker.answer_tensors import DATATYPES
 from tidewheel.serving.worker.endpoints import LoadedEndpoint
 from tidewheel.serving.worker.runtime import LoadedVersion
 
-EXTENSIONS = ["binary_tensor_data", "model_repository"]
+EXTENSIONS = ["binary_tensor_data", "model_configuration", "model_repository", "statistics"]
 
 
 class ServerDescription(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +74,14 @@ class Lane:
         return len(self.arrived) + len(self.works) + self.computing
 
 
+class ModelCall(NamedTuple):
+    """A batch as it was computed: of how many requests and rows, and how long the model took."""
+
+    requests: int
+    rows: int
+    took_s: float
+
+
 Finish = Callable[[Lane, list[Work]], None]
 
 
@@ -85,7 +93,7 @@ class Lanes:
         loop: asyncio.AbstractEventLoop,
         online: Any,
         finish: Finish,
-        batched: Callable[[Lane, int], None],
+        batched: Callable[[Lane, ModelCall], None],
         wake: Callable[[LoadedVersion, Callable[[TidewheelError | None], None]], None],
     ) -> None:
         self._loop = loop
@@ -197,11 +205,10 @@ class Lanes:
             if batch and _is_slow(batch, lane.version):
                 self._send(lane, batch)
             elif batch:
-                began = perf_counter()
-                rows = compute(lane.version, batch)
-                lane.version.note_time(perf_counter() - began, rows)
+                called = compute(lane.version, batch)
+                lane.version.note_time(called.took_s, called.rows)
                 self._finish(lane, batch)
-                self._batched(lane, rows)
+                self._batched(lane, called)
         lane.expected = under_way
 
     def _woken(self, lane: Lane, error: TidewheelError | None) -> None:
@@ -265,18 +272,24 @@ class Lanes:
         if lane.thread is None:
             lane.thread = ModelThread(self._loop, f"model-{lane.version.id}")
         lane.computing += len(batch)
-        lane.thread.run(lambda: compute(lane.version, batch), lambda rows: self._received(lane, batch, rows))
+        lane.thread.run(lambda: compute(lane.version, batch), lambda called: self._received(lane, batch, called))
 
-    def _received(self, lane: Lane, batch: list[Work], rows: int) -> None:
+    def _received(self, lane: Lane, batch: list[Work], called: ModelCall) -> None:
         lane.computing -= len(batch)
         lane.expected = len(batch) + len(lane.works)
         self._finish(lane, batch)
-        self._batched(lane, rows)
+        self._batched(lane, called)
         self._advance(lane)
 
 
-def compute(version: LoadedVersion, batch: Sequence[Work]) -> int:
-    """Ask a version once for all works of a batch, each alone if that fails; runs in any thread. Returns the rows."""
+def compute(version: LoadedVersion, batch: Sequence[Work]) -> ModelCall:
+    """Ask a version once for all works of a batch, each alone if that fails; runs in any thread."""
+    began = perf_counter()
+    rows = _compute(version, batch)
+    return ModelCall(len(batch), rows, perf_counter() - began)
+
+
+def _compute(version: LoadedVersion, batch: Sequence[Work]) -> int:
     if len(batch) == 1:
         return _compute_one(version, batch[0])
     try:

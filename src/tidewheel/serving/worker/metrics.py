@@ -9,13 +9,16 @@ import time
 from bisect import bisect_left
 from pathlib import Path
 
-from tidewheel.serving.worker.counters import CounterFile, Labels, group_by_name, labels_without, read_counters
+from tidewheel.serving.worker.counters import CounterFile, Key, Labels, group_by_name, labels_without, read_counters
 
 REQUESTS = "tidewheel_serving_requests_total"
 PREDICTIONS = "tidewheel_serving_predictions_total"
 LABELS = "tidewheel_serving_labels_total"
 LATENCY = "tidewheel_serving_latency_seconds"
 BATCH_ROWS = "tidewheel_serving_batch_rows"
+MODEL_SECONDS = "tidewheel_serving_model_seconds_total"
+MODEL_REQUEST_SECONDS = "tidewheel_serving_model_request_seconds_total"
+FAILED_SECONDS = "tidewheel_serving_failed_seconds_total"
 WAITING = "tidewheel_serving_waiting"
 HELD_BYTES = "tidewheel_serving_held_bytes"
 SHED = "tidewheel_serving_shed_total"
@@ -40,6 +43,9 @@ _FAMILIES = {
     LABELS: ("counter", "Labels in the prediction log."),
     LATENCY: ("histogram", "Time from a parsed request to its answer, in seconds."),
     BATCH_ROWS: ("histogram", "Rows of one model call, by endpoint and version."),
+    MODEL_SECONDS: ("counter", "Time that model calls have taken, by endpoint and version."),
+    MODEL_REQUEST_SECONDS: ("counter", "The same, counted for each request of a call."),
+    FAILED_SECONDS: ("counter", "The part of the latencies' sum that requests without an answer have taken."),
     WAITING: ("gauge", "Inference requests that wait for a model or are with it, by worker."),
     HELD_BYTES: ("gauge", "Bytes of requests that are read or have no answer yet, by worker."),
     SHED: ("counter", "Requests refused because a worker held as many bytes as it may, by worker."),
@@ -62,7 +68,7 @@ _FAMILIES = {
 class Series:
     """The counts of one endpoint, version and arm."""
 
-    __slots__ = ("_buckets", "_cells", "_file", "_labels", "_predictions", "_statuses", "_sum")
+    __slots__ = ("_buckets", "_cells", "_failed", "_file", "_labels", "_predictions", "_statuses", "_sum")
 
     def __init__(self, file: CounterFile, endpoint: str, version: str, arm: str) -> None:
         labels = (("endpoint", endpoint), ("version", version), ("arm", arm))
@@ -71,6 +77,7 @@ class Series:
         self._labels = labels
         self._buckets = [file.cell(LATENCY, (*labels, ("le", bound))) for bound in _BOUND_TEXTS[LATENCY]]
         self._sum = file.cell(f"{LATENCY}_sum", labels)
+        self._failed = file.cell(FAILED_SECONDS, labels)
         self._predictions = file.cell(PREDICTIONS, labels)
         self._statuses: dict[int, int] = {}
 
@@ -85,24 +92,30 @@ class Series:
         cells[self._buckets[bisect_left(BOUNDS_S, latency_s)]] += 1.0
         cells[self._sum] += latency_s
         cells[self._predictions] += rows
+        if status >= 400:
+            cells[self._failed] += latency_s
 
 
 class BatchSizes:
-    """How many rows the model calls of one endpoint and version have had."""
+    """How many rows the model calls of one endpoint and version have had, and how long they took."""
 
-    __slots__ = ("_buckets", "_cells", "_sum")
+    __slots__ = ("_buckets", "_cells", "_request_seconds", "_seconds", "_sum")
 
     def __init__(self, file: CounterFile, endpoint: str, version: str) -> None:
         labels = (("endpoint", endpoint), ("version", version))
         self._cells = file.cells
         self._buckets = [file.cell(BATCH_ROWS, (*labels, ("le", bound))) for bound in _BOUND_TEXTS[BATCH_ROWS]]
         self._sum = file.cell(f"{BATCH_ROWS}_sum", labels)
+        self._seconds = file.cell(MODEL_SECONDS, labels)
+        self._request_seconds = file.cell(MODEL_REQUEST_SECONDS, labels)
 
-    def observe(self, rows: int) -> None:
+    def observe(self, rows: int, took_s: float, requests: int) -> None:
         """Count a model call."""
         cells = self._cells
         cells[self._buckets[bisect_left(BATCH_BOUNDS, rows)]] += 1.0
         cells[self._sum] += rows
+        cells[self._seconds] += took_s
+        cells[self._request_seconds] += took_s * requests
 
 
 class Meters:
@@ -125,13 +138,13 @@ class Meters:
             series = self._series[key] = Series(self._file, endpoint, version, arm)
         return series
 
-    def count_batch(self, endpoint: str, version: str, rows: int) -> None:
-        """Count a model call and its rows."""
+    def count_batch(self, endpoint: str, version: str, rows: int, took_s: float, requests: int) -> None:
+        """Count a model call: its rows, how long it took, and how many requests were in it."""
         key = (endpoint, version)
         sizes = self._batches.get(key)
         if sizes is None:
             sizes = self._batches[key] = BatchSizes(self._file, endpoint, version)
-        sizes.observe(rows)
+        sizes.observe(rows, took_s, requests)
 
     def count_loading(self, into_memory: bool) -> None:
         """Count a model that came back into memory, or was sent away."""
@@ -165,9 +178,13 @@ class Meters:
         """Write down the processor time used so far."""
         self.gauge(CPU, time.process_time())
 
+    def counted(self) -> dict[Key, float]:
+        """Every count, summed over all workers' files."""
+        return read_counters(self._folder)
+
     def exposition(self) -> bytes:
         """The Prometheus text over all workers' files."""
-        groups = group_by_name(read_counters(self._folder))
+        groups = group_by_name(self.counted())
         lines: list[str] = []
         for name, (kind, effect) in _FAMILIES.items():
             if name in groups:

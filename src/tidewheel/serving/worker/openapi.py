@@ -13,7 +13,16 @@ from typing import Any
 
 import msgspec
 
-from tidewheel.serving.worker import descriptions, feast, inference_codec, information, labels, repository
+from tidewheel.serving.worker import (
+    configuration,
+    descriptions,
+    feast,
+    inference_codec,
+    information,
+    labels,
+    repository,
+    statistics,
+)
 from tidewheel.serving.worker.http_protocol import Exchange
 from tidewheel.serving.worker.repository_rest import IndexRequest
 from tidewheel.serving.worker.scoring import Predictions
@@ -70,6 +79,21 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation(
         "GET", "/v2/models/{name}/versions/{version}/ready", "Whether a version answers.", information.ModelReadiness
     ),
+    Operation(
+        "GET",
+        "/v2/models/{name}/config",
+        "How an endpoint is batched, as Triton says it.",
+        configuration.ModelConfiguration,
+    ),
+    Operation(
+        "GET",
+        "/v2/models/{name}/versions/{version}/config",
+        "The same, of one version.",
+        configuration.ModelConfiguration,
+    ),
+    Operation("GET", "/v2/models/stats", "Counts and times of all endpoints, as Triton's.", statistics.Statistics),
+    Operation("GET", "/v2/models/{name}/stats", "Counts and times of an endpoint.", statistics.Statistics),
+    Operation("GET", "/v2/models/{name}/versions/{version}/stats", "The same, of one version.", statistics.Statistics),
     Operation(
         "POST",
         "/v2/models/{name}/infer",

@@ -23,7 +23,7 @@ from tidewheel.base.ids import ulid
 from tidewheel.serving.assignment import switchback_unit
 from tidewheel.serving.worker.calls import NO_ROWS, Answer, Call, InferenceCall, Outcome, log_outcome
 from tidewheel.serving.worker.endpoints import EndpointTable, LoadedEndpoint
-from tidewheel.serving.worker.lanes import Lane, Lanes, Work
+from tidewheel.serving.worker.lanes import Lane, Lanes, ModelCall, Work
 from tidewheel.serving.worker.metrics import Meters
 from tidewheel.serving.worker.model_inputs import check_known
 from tidewheel.serving.worker.residency import Residency
@@ -66,7 +66,7 @@ class Inference:
         self.lanes = Lanes(loop, online, self._finish, self._count_batch, self.residency.wake)
         self._log = log
         self._clock = clock
-        self._meters = meters
+        self.meters = meters
         self._shadows = shadows
         self._log_tensor_values = log_tensor_values
         self.observers: list[Observer] = []
@@ -163,7 +163,7 @@ class Inference:
         endpoint = self.table.endpoints.get(call.endpoint)
         policy = None if endpoint is None else endpoint.policies.get(version.id)
         logged = 0 if policy is None else self._log_rows(call, policy, version, "shadow", outcome)
-        self._meters.series(call.endpoint, version.id, "shadow").observe(outcome.status, outcome.latency_s, logged)
+        self.meters.series(call.endpoint, version.id, "shadow").observe(outcome.status, outcome.latency_s, logged)
 
     def _log_rows(self, call: Call, policy: LogPolicy, version: LoadedVersion, arm: str, outcome: Outcome) -> int:
         """Log the rows of a request, as its endpoint wants it; returns how many."""
@@ -182,7 +182,7 @@ class Inference:
 
     def _tell(self, call: InferenceCall, version: LoadedVersion, outcome: Outcome, logged: int) -> None:
         latency_s = perf_counter() - call.began
-        self._meters.series(call.endpoint, version.id, call.arm).observe(outcome.status, latency_s, logged)
+        self.meters.series(call.endpoint, version.id, call.arm).observe(outcome.status, latency_s, logged)
         for observer in self.observers:
             observer.finished(call, version.id, outcome, latency_s)
 
@@ -200,8 +200,8 @@ class Inference:
     def _is_busy(self, version: LoadedVersion) -> bool:
         return self.lanes.busy(version) or self._shadows.busy(version)
 
-    def _count_batch(self, lane: Lane, rows: int) -> None:
-        self._meters.count_batch(lane.endpoint.name, lane.version.id, rows)
+    def _count_batch(self, lane: Lane, called: ModelCall) -> None:
+        self.meters.count_batch(lane.endpoint.name, lane.version.id, called.rows, called.took_s, called.requests)
 
 
 def _checked_id(request_id: str) -> str:

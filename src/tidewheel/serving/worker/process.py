@@ -49,6 +49,7 @@ from tidewheel.serving.worker.scoring import ScoringRest
 from tidewheel.serving.worker.shadows import Shadows
 from tidewheel.serving.worker.snapshots import Loading, SnapshotWatcher
 from tidewheel.serving.worker.tracing import Tracing
+from tidewheel.serving.worker.triton_extensions import UNOFFERED, TritonExtensions
 from tidewheel.storage.predictions.writer import PredictionWriter
 
 _LOCK_WAIT_S = 20.0
@@ -92,6 +93,7 @@ class Worker:
         allowed = settings.get("serving.repository_control", bool)
         self._repository = Repository(self._inference, self._folder.root / "unloaded", allowed)
         self._information = Information(self._inference)
+        self._triton = TritonExtensions(self._inference)
         self._features = FeatureServer(lambda: self._inference.table, online, clock)
         self._labels = LabelTaker(self._log, clock, self._meters)
         self._server = HttpServer(
@@ -220,6 +222,7 @@ class Worker:
                 (b"GET", b"/v2"): information.server,
                 (b"GET", b"/v2/health/live"): information.live,
                 (b"GET", b"/v2/health/ready"): information.is_ready,
+                (b"GET", b"/v2/models/stats"): self._triton.all_statistics,
                 (b"GET", b"/metrics"): self._metrics,
                 (b"GET", b"/openapi.json"): openapi.answer,
                 (b"GET", b"/ping"): information.ping,
@@ -236,6 +239,10 @@ class Worker:
                 b"/v2/models/": {
                     (b"GET", b""): information.model,
                     (b"GET", b"ready"): information.model_ready,
+                    (b"GET", b"config"): self._triton.configuration,
+                    (b"GET", b"stats"): self._triton.statistics,
+                    (b"GET", b"trace/setting"): self._triton.trace_setting,
+                    (b"POST", b"trace/setting"): self._triton.trace_setting,
                     (b"POST", b"infer"): self._rest.infer,
                     (b"POST", b"invocations"): self._scoring.invoke,
                 },
@@ -248,6 +255,7 @@ class Worker:
                     (b"POST", b"unload"): repository.unload,
                 },
             },
+            UNOFFERED,
         )
 
 

@@ -1,4 +1,4 @@
-"""What a gRPC client may ask of an endpoint without predicting: whether it would answer, and what it takes and gives.
+"""What a gRPC client may ask of an endpoint without predicting: whether it would answer, what it takes, its counts.
 
 The answers say what `GET /v2/models/…` says. Pure reads of the worker's table; called by `service`.
 """
@@ -7,12 +7,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+from google.protobuf import json_format
+
 from tidewheel.base.errors import TidewheelError
 from tidewheel.serving.worker import descriptions
+from tidewheel.serving.worker.configuration import configuration_of
 from tidewheel.serving.worker.endpoints import LoadedEndpoint
-from tidewheel.serving.worker.grpc.messages import ModelMetadataResponse, ServerMetadataResponse
+from tidewheel.serving.worker.grpc.messages import (
+    ModelConfigResponse,
+    ModelMetadataResponse,
+    ModelStatisticsResponse,
+    ServerMetadataResponse,
+)
 from tidewheel.serving.worker.predict import Inference
 from tidewheel.serving.worker.runtime import LoadedVersion
+from tidewheel.serving.worker.triton_extensions import statistics
 
 
 def describe_server() -> Any:
@@ -46,6 +56,30 @@ def describe_model(inference: Inference, name: str, asked: str) -> Any:
         for tensor in tensors:
             added.add(name=tensor.name, datatype=tensor.datatype, shape=tensor.shape)
     return message
+
+
+def describe_configuration(inference: Inference, name: str, asked: str) -> Any:
+    """The `ModelConfigResponse` of an endpoint, as the version asked for sees it.
+
+    Raises:
+        NotFound: if there is no such endpoint or version.
+        Unavailable: if no version is behind the endpoint.
+    """
+    endpoint = inference.table.endpoint(name)
+    told = configuration_of(endpoint, find_version(endpoint, asked))
+    message = ModelConfigResponse()
+    json_format.ParseDict(msgspec.to_builtins(told), message.config)
+    return message
+
+
+def describe_statistics(inference: Inference, name: str, asked: str) -> Any:
+    """The `ModelStatisticsResponse` of an endpoint or, without a name, of all.
+
+    Raises:
+        NotFound: if there is no such endpoint or version.
+    """
+    told = statistics(inference, name or None, asked or None)
+    return json_format.ParseDict(msgspec.to_builtins(told), ModelStatisticsResponse())
 
 
 def find_version(endpoint: LoadedEndpoint, asked: str) -> LoadedVersion:

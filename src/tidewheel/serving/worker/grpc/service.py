@@ -1,8 +1,8 @@
 """The methods of `inference.GRPCInferenceService`. Each takes a request's bytes and gives a response's.
 
 Bytes, so that what is no message is refused like any other wrong input, and not as a failure of the server. What the
-protocol's clients may call besides and is not offered (configurations, statistics, shared memory, tracing and log
-settings) is answered UNIMPLEMENTED.
+protocol's clients may call besides and is not offered (shared memory, tracing and log settings) is answered
+UNIMPLEMENTED, with what to do instead.
 """
 
 from __future__ import annotations
@@ -20,14 +20,32 @@ from tidewheel.serving.worker.grpc import messages
 from tidewheel.serving.worker.grpc.calls import GrpcCall
 from tidewheel.serving.worker.grpc.codec import parse, read_request
 from tidewheel.serving.worker.grpc.guard import TokenGuard
-from tidewheel.serving.worker.grpc.information import describe_model, describe_server, is_ready
+from tidewheel.serving.worker.grpc.information import (
+    describe_configuration,
+    describe_model,
+    describe_server,
+    describe_statistics,
+    is_ready,
+)
 from tidewheel.serving.worker.grpc.status import details_of, refuse
 from tidewheel.serving.worker.intake import Intake
 from tidewheel.serving.worker.predict import Inference
 from tidewheel.serving.worker.repository import Repository
+from tidewheel.serving.worker.triton_extensions import LOG_SETTINGS, SHARED_MEMORY, TRACE_SETTINGS
 
 _Unary = Callable[[bytes, Any], Any]
 """An `async` method: the request's bytes and grpcio's context, to a response message or its bytes."""
+
+
+_UNOFFERED: dict[str, str] = {
+    **{
+        f"{kind}SharedMemory{verb}": SHARED_MEMORY
+        for kind in ("System", "Cuda")
+        for verb in ("Status", "Register", "Unregister")
+    },
+    "TraceSetting": TRACE_SETTINGS,
+    "LogSettings": LOG_SETTINGS,
+}
 
 
 class InferenceService:
@@ -55,12 +73,15 @@ class InferenceService:
             "ModelReady": self._model_ready,
             "ServerMetadata": self._server_metadata,
             "ModelMetadata": self._model_metadata,
+            "ModelConfig": self._model_config,
+            "ModelStatistics": self._model_statistics,
             "ModelInfer": self._infer,
             "RepositoryIndex": self._index,
             "RepositoryModelLoad": self._load,
             "RepositoryModelUnload": self._unload,
         }
         methods = {name: self._guarded(method) for name, method in unary.items()}
+        methods |= {name: _unoffered(why) for name, why in _UNOFFERED.items()}
         methods["ServerLive"] = grpc.unary_unary_rpc_method_handler(self._live)
         methods["ServerReady"] = grpc.unary_unary_rpc_method_handler(self._server_ready)
         methods["ModelStreamInfer"] = grpc.stream_stream_rpc_method_handler(self._infer_stream)
@@ -97,6 +118,14 @@ class InferenceService:
     async def _model_metadata(self, data: bytes, _context: Any) -> Any:
         asked = parse(messages.ModelMetadataRequest, data)
         return describe_model(self._inference, asked.name, asked.version)
+
+    async def _model_config(self, data: bytes, _context: Any) -> Any:
+        asked = parse(messages.ModelConfigRequest, data)
+        return describe_configuration(self._inference, asked.name, asked.version)
+
+    async def _model_statistics(self, data: bytes, _context: Any) -> Any:
+        asked = parse(messages.ModelStatisticsRequest, data)
+        return describe_statistics(self._inference, asked.name, asked.version)
 
     async def _infer(self, data: bytes, context: Any) -> bytes:
         self._intake.take(len(data))
@@ -150,6 +179,16 @@ class InferenceService:
     async def _unload(self, data: bytes, _context: Any) -> Any:
         self._repository.unload(parse(messages.RepositoryModelUnloadRequest, data).model_name)
         return messages.RepositoryModelUnloadResponse()
+
+
+def _unoffered(why: str) -> Any:
+    """A method that says why it is not there."""
+
+    async def call(_data: bytes, context: Any) -> bytes:
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, why)
+        return b""  # not reached: `abort` has raised
+
+    return grpc.unary_unary_rpc_method_handler(call)
 
 
 def metadata_of(context: Any) -> dict[str, str]:
