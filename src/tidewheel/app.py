@@ -1,8 +1,8 @@
 """`open_platform(home)`: the only place that names a backend and joins the rooms.
 
 Rooms see contracts and lower rooms; which database, folder or bucket stands behind them, and which upper room's object
-fits a lower room's seam, is decided here and nowhere else. mypy checks the fits. What tracking and the registry need is
-there at once; the other rooms, and the libraries that they import, come when they are first asked for.
+fits a lower room's seam, is decided here and nowhere else. mypy checks the fits. Tracking is there at once; the other
+rooms, and the libraries that they import, come when they are first asked for.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from tidewheel.base.errors import Unavailable
 from tidewheel.base.late import late
 from tidewheel.base.settings import Settings, home_folder
 from tidewheel.governance import Governance
-from tidewheel.registry import Registry, Webhooks
-from tidewheel.registry.isolated import Bounds
+from tidewheel.registry import Webhooks
 from tidewheel.storage import Blobs, KeyValue, Leases, Metadata, Tables, open_backend, sqlite_url
 from tidewheel.storage.upgrade import upgrade
 from tidewheel.tracking import Artifacts, Experiments, LoggedModels, MultipartUploads, Tracking, Views
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from tidewheel.loop import Loops
     from tidewheel.monitoring import Monitoring
     from tidewheel.pipelines import Pipelines
+    from tidewheel.registry import Registry
     from tidewheel.rollout import Rollouts
     from tidewheel.serving import Serving
     from tidewheel.storage.predictions import PredictionLog
@@ -62,10 +62,17 @@ class Platform:
         self.tracking = Tracking(self.metadata, blobs, self.clock)
         self.tracking.spool_folder = spool_folder(settings, home / "spool", str(home))
         self.views = Views(self.metadata, self.clock)
-        self.registry = Registry(self.metadata, blobs, self.clock, source=self.artifacts, bounds=Bounds.of(settings))
         self.webhooks = Webhooks(self.metadata, self.clock, settings)
         self.governance = Governance(self.metadata, self.clock)
         self._token = ambient.enter_lookup(self._room_of)
+
+    @late
+    def registry(self) -> Registry:
+        from tidewheel.registry import Registry
+        from tidewheel.registry.bounds import Bounds
+
+        stores = self.metadata, self._blobs, self.clock
+        return Registry(*stores, source=self.artifacts, bounds=Bounds.of(self.settings))
 
     @late
     def data(self) -> Data:

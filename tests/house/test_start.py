@@ -40,9 +40,9 @@ def test_a_control_plane_that_answers_mlflow_has_loaded_no_room_that_nobody_aske
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.rpartition("LOADED")[2].split())
-    unasked = {"loop", "pipelines", "monitoring", "rollout", "data.service", "features.service", "server.routes.loop"}
+    unasked = {"loop", "pipelines", "monitoring", "rollout", "data.service", "registry.service", "server.routes.loop"}
     assert not loaded & {f"tidewheel.{name}" for name in unasked}
-    assert not loaded & {"pyarrow", "deltalake", "lmdb"}
+    assert not loaded & {"numpy", "pyarrow", "deltalake", "lmdb"}
 
 
 def test_every_public_name_can_be_had():

@@ -1,15 +1,22 @@
 """The migrations make the very tables that the rooms declare, on SQLite and PostgreSQL."""
 
+from importlib import import_module
+from pathlib import Path
+
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-import tidewheel.app  # noqa: F401  (declares the tables of every room)
+import tidewheel
 from tidewheel.base.clock import SystemClock
 from tidewheel.base.errors import Conflict
 from tidewheel.storage import Metadata, schema, sqlite_url
 from tidewheel.storage.upgrade import HEAD, upgrade
+
+HOUSE = Path(tidewheel.__file__).parent
+for declares in [*HOUSE.rglob("*store.py"), *HOUSE.glob("storage/[jl]*.py")]:  # the rooms', the journal and the leases
+    import_module(".".join(("tidewheel", *declares.relative_to(HOUSE).with_suffix("").parts)))
 
 
 def test_migrating_an_empty_database_gives_the_declared_tables(empty_metadata):

@@ -24,28 +24,9 @@ from numpy.typing import NDArray
 from tidewheel.base import errors
 from tidewheel.base.errors import Corrupt, TidewheelError
 from tidewheel.base.parent import as_parent
-from tidewheel.base.settings import Settings
 from tidewheel.registry.isolated_process import LATENCIES, REPLY, TASK, Reply, Task
 
 _LAST_WORDS_BYTES = 4096
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bounds:
-    """What a model may use up in its own process."""
-
-    trial_s: float = 60.0
-    scoring_s: float = 600.0
-    memory_mb: int = 8192
-
-    @classmethod
-    def of(cls, settings: Settings) -> Bounds:
-        """The bounds that an install has set."""
-        return cls(
-            trial_s=settings.get("registry.trial_timeout_s", float),
-            scoring_s=settings.get("registry.scoring_timeout_s", float),
-            memory_mb=settings.get("registry.isolated_memory_mb", int),
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from tidewheel.base.clock import Clock
 from tidewheel.base.errors import NotFound
 from tidewheel.registry import alias_store, store
-from tidewheel.registry.isolated import Bounds
+from tidewheel.registry.bounds import Bounds
 from tidewheel.registry.names import parse_address
 from tidewheel.registry.records import Model, ModelVersion
 from tidewheel.registry.sources import ModelSource
