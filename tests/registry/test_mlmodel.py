@@ -6,12 +6,14 @@ import sys
 
 import numpy as np
 import pytest
+import yaml
+from hypothesis import given, strategies as st
 from tests.registry.test_formats_contract import ROWS, booster, forest, xgboost_booster
 
-from tidewheel.base.errors import NotFound, TidewheelError
+from tidewheel.base.errors import InvalidInput, NotFound, TidewheelError
 from tidewheel.registry import Signature, log_model
 from tidewheel.registry.mlflow_signature import read_signature, write_signature
-from tidewheel.registry.mlmodel import describe
+from tidewheel.registry.mlmodel import describe, parse
 
 COLUMNS = '[{"type": "double", "name": "a", "required": true}, {"type": "long", "name": "n", "required": false}]'
 
@@ -49,6 +51,29 @@ def test_columns_tensors_and_optional_inputs_become_a_signature():
 def test_a_file_that_is_no_mlmodel_is_refused(text):
     with pytest.raises(TidewheelError):
         described(text)
+
+
+@pytest.mark.parametrize(("opened", "closed"), [("[", "]"), ("{a: ", "}"), ("- ", "")])
+def test_a_file_nested_more_deeply_than_any_model_is_refused(opened, closed):
+    def nested(levels):
+        return f"a:\n  {opened * levels}1{closed * levels}".encode()
+
+    assert parse(nested(63))["a"]
+    with pytest.raises(InvalidInput, match="nested more than 64 deep"):
+        parse(nested(64))
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.text(), VALUES), st.booleans())
+def test_a_document_reads_as_yamls_own_loader_reads_it(document, flow):
+    text = yaml.safe_dump(document, default_flow_style=flow)
+    assert parse(text.encode()) == yaml.safe_load(text) == document
 
 
 def test_a_folder_without_an_mlmodel_file_and_one_too_long_are_refused():

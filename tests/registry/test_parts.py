@@ -134,6 +134,14 @@ def test_of_an_address_elsewhere_only_the_address_is_known(sourced, tmp_path):
         sourced.fetch(version.id, tmp_path)
 
 
+def test_a_caller_may_ask_for_a_version_of_a_model_that_is_there_already(sourced):
+    with pytest.raises(NotFound, match="name=surge not found"):
+        sourced.register_source("surge", "s3://bucket/model", new_model=False)
+    assert sourced.models() == []
+    sourced.create_model("surge")
+    assert sourced.register_source("surge", "s3://bucket/model", new_model=False).number == 1
+
+
 @pytest.mark.parametrize(
     "source", ["runs:/r/../x", "s3://b/%2e%2e/x", "file:///a/%252e%252e/b", "mlflow-artifacts:/..\\x"]
 )

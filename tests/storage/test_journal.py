@@ -1,12 +1,14 @@
 """The journal: one transaction, one entry, an unbroken chain."""
 
+import json
 import threading
 
 import pytest
 import sqlalchemy as sa
+from blake3 import blake3
 
 from tidewheel.storage import acting
-from tidewheel.storage.journal import entries, read_entries, verify_chain
+from tidewheel.storage.journal import GENESIS, entries, read_entries, verify_chain
 
 
 def test_a_change_and_its_entry_commit_together_or_not_at_all(metadata):
@@ -87,3 +89,16 @@ def test_numbers_as_keys_do_not_break_the_chain(metadata):
         change.emit("a.b.made", "b:1", {"counts": {2: 1, 10: 2}})
     with metadata.read() as connection:
         assert verify_chain(connection) == (1, None)
+
+
+def test_a_hash_is_that_of_the_entrys_fields_as_one_list_of_json(metadata):
+    with acting(actor="ada"), metadata.change() as change:
+        change.emit("a.b.made", "b:1", {"z": [1.5, None], "a": {"ö": True}}, inputs=["c:2", "c:1"])
+    with metadata.read() as connection:
+        (entry,) = read_entries(connection)
+        row = connection.execute(sa.select(entries)).one()
+    fields = ("seq", "id", "at_us", "recorded_at_us", "actor", "kind", "subject", "cause", "inputs", "data")
+    told = json.dumps(
+        [getattr(row, name) for name in fields], sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+    assert entry.hash == blake3(f"{GENESIS}{told}".encode()).hexdigest()

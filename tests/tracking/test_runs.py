@@ -43,6 +43,17 @@ def test_a_run_tells_what_was_written(tracking):
     assert found.ended_at >= found.started_at
 
 
+def test_a_change_of_a_run_can_be_answered_without_what_it_wrote(tracking, metadata):
+    run = tracking.start_run(tags={"why": "drift"})
+    tracking.log_params(run.id, {"depth": "7"})
+    changed = tracking.change_run(run.id, "FAILED", name="second")
+    assert (changed.status, changed.name, changed.params, changed.tags) == ("FAILED", "second", {}, {})
+    assert tracking.run(run.id).tags == {"why": "drift"}
+    assert kinds(metadata)[-1] == "tracking.run.ended"
+    with pytest.raises(NotFound, match="not found"):
+        tracking.change_run("run_nowhere", "FAILED")
+
+
 def test_a_run_builds_on_its_inputs_in_lineage(tracking, metadata):
     run = tracking.start_run(inputs=["commit:rides@4", "pipeline_run:p1"])
     with metadata.read() as connection:

@@ -19,6 +19,7 @@ from typing import Any
 from blake3 import blake3
 
 _CHUNK_BYTES = 1 << 20
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
 
 
 def hash_bytes(data: bytes | memoryview) -> str:
@@ -37,7 +38,7 @@ def hash_file(path: Path) -> str:
 
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return _CANONICAL.encode(value)
 
 
 def hash_json(value: Any) -> str:

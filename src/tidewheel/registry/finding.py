@@ -36,11 +36,6 @@ class Finding(RegistryStores):
         with self._metadata.read() as connection:
             return require_model(connection, name)
 
-    def has_model(self, name: str) -> bool:
-        """Whether there is a model of this name."""
-        with self._metadata.read() as connection:
-            return store.has_model(connection, name)
-
     @door("GET", "/registry/models/{name}/versions")
     def versions(self, name: str) -> list[ModelVersion]:
         """All versions of a model, newest first."""

@@ -18,7 +18,7 @@ from tidewheel.base.units import from_us, to_us
 from tidewheel.registry import store
 from tidewheel.registry.formats import GRAPHS, open_format
 from tidewheel.registry.graphs.packaging import member_versions
-from tidewheel.registry.lookup import RegistryStores, require_model
+from tidewheel.registry.lookup import RegistryStores, no_model, require_model
 from tidewheel.registry.names import check_description, check_model_name, check_tags
 from tidewheel.registry.records import Model, ModelVersion, Signature
 from tidewheel.registry.source_reader import SourceReader
@@ -128,6 +128,7 @@ class Registration(RegistryStores):
         run_link: str | None = None,
         user: str | None = None,
         created_at: datetime | None = None,
+        new_model: bool = True,
     ) -> ModelVersion:
         """Keep what lies at an address as the next version of a model.
 
@@ -143,6 +144,7 @@ class Registration(RegistryStores):
             run_link: where the run can be seen, if it ran elsewhere.
             user: who made it, if not who calls.
             created_at: when it was made, if that was earlier, elsewhere.
+            new_model: whether a model of this name is made where there is none; else that is an error.
 
         A format that runs code when it is loaded is registered, and not loaded before someone vouches for it: `trust`.
         """
@@ -171,6 +173,7 @@ class Registration(RegistryStores):
                 trusted_by=own.trusted_by if own else None,
             ),
             inputs=[own.node] if own else (),
+            new_model=new_model,
         )
 
     def _draft(
@@ -213,9 +216,11 @@ class Registration(RegistryStores):
 
         return self._blobs.put(to_bytes(sample_rows(table)))
 
-    def _add(self, draft: ModelVersion, inputs: Sequence[str] = ()) -> ModelVersion:
+    def _add(self, draft: ModelVersion, inputs: Sequence[str] = (), *, new_model: bool = True) -> ModelVersion:
         with self._metadata.change() as change:
             if not store.has_model(change.connection, draft.model):
+                if not new_model:
+                    raise no_model(draft.model)
                 self._add_model(change, draft.model, "", {})
             number = store.take_number(change.connection, draft.model, self._clock.now_us())
             version = replace(draft, number=number)

@@ -154,16 +154,19 @@ def verify_chain(connection: Connection) -> tuple[int, Break | None]:
             return count, Break(row.seq, row.id, f"entry {expected_seq} is missing")
         if row.prev_hash != prev_hash:
             return count, Break(row.seq, row.id, "it does not continue the entry before it")
-        if row.hash != entry_hash(row._mapping, prev_hash):
+        if row.hash != entry_hash(row._mapping, canonical_json(row.inputs), canonical_json(row.data), prev_hash):
             return count, Break(row.seq, row.id, "its content is not what was hashed")
         expected_seq, prev_hash, count = row.seq + 1, row.hash, count + 1
     return count, None
 
 
-def entry_hash(fields: Any, prev_hash: str) -> str:
-    """BLAKE3 over the predecessor's hash and the entry's content in canonical JSON."""
-    names = ("seq", "id", "at_us", "recorded_at_us", "actor", "kind", "subject", "cause", "inputs", "data")
-    return hash_bytes((prev_hash + canonical_json([fields[name] for name in names])).encode())
+def entry_hash(fields: Any, inputs: str, data: str, prev_hash: str) -> str:
+    """BLAKE3 over the predecessor's hash and the entry's content: a list in canonical JSON, whose last two fields come
+    as such already.
+    """
+    names = ("seq", "id", "at_us", "recorded_at_us", "actor", "kind", "subject", "cause")
+    rest = canonical_json([fields[name] for name in names])[1:-1]
+    return hash_bytes(f"{prev_hash}[{rest},{inputs},{data}]".encode())
 
 
 def _entry(row: Row[Any]) -> Entry:

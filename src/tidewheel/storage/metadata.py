@@ -41,7 +41,10 @@ _JOURNAL_LOCK = 7_600_001  # any constant: names the journal's advisory lock in 
 _HEAD = Prepared(
     sa.select(journal.entries.c.seq, journal.entries.c.hash).order_by(journal.entries.c.seq.desc()).limit(sa.literal(1))
 )
-_ADD_ENTRY = Prepared(sa.insert(journal.entries), journal.entries.c.keys())
+_ADD_ENTRY = Prepared(  # its JSON comes as text: what was hashed is what is kept
+    sa.insert(journal.entries).values({name: sa.bindparam(name, type_=sa.Text) for name in ("inputs", "data")}),
+    journal.entries.c.keys(),
+)
 _ADD_EDGE = Prepared(postgresql.insert(journal.edges).on_conflict_do_nothing(), journal.edges.c.keys())
 _LOCK_JOURNAL = Prepared(sa.select(sa.func.pg_advisory_xact_lock(sa.literal(_JOURNAL_LOCK))))
 
@@ -82,11 +85,11 @@ class Change:
             "kind": kind,
             "subject": subject,
             "cause": cause or journal.current_cause(),
-            "inputs": list(inputs),
-            "data": json.loads(canonical_json(dict(data or {}))),  # as it will be read again, or its hash would differ
         }
-        digest = journal.entry_hash(fields, prev_hash)
-        _ADD_ENTRY.run(self.connection, **fields, prev_hash=prev_hash, hash=digest)
+        written = canonical_json(list(inputs))
+        told = canonical_json(json.loads(canonical_json(dict(data or {}))))  # as it will be read, or the hash differs
+        digest = journal.entry_hash(fields, written, told, prev_hash)
+        _ADD_ENTRY.run(self.connection, **fields, inputs=written, data=told, prev_hash=prev_hash, hash=digest)
         for source in dict.fromkeys(inputs):
             _ADD_EDGE.run(self.connection, source=source, target=subject, entry_id=fields["id"])
         self._head = (seq + 1, digest)
@@ -109,6 +112,7 @@ class Metadata:
         self.url = url
         self._clock = clock
         self.engine = _open_engine(url)
+        self._writer = self.engine.execution_options(tidewheel_writes=True)
         # SQLite lets one writer in and the others poll; those of one process queue here instead, in their order.
         self._turn = threading.Lock() if self.engine.dialect.name == "sqlite" else None
         _opened.add(self)
@@ -144,11 +148,7 @@ class Metadata:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with (
-            self._in_turn(),
-            self.engine.connect().execution_options(tidewheel_writes=True) as connection,
-            connection.begin(),
-        ):
+        with self._in_turn(), self._writer.begin() as connection:
             yield connection
 
     @contextmanager
@@ -199,13 +199,14 @@ def _open_engine(url: str) -> Engine:
 
 def _create_engine(url: str, **options: Any) -> Engine:
     try:
-        return sa.create_engine(url, **options)
+        # Who was used last is taken first: pages that are cached, and statements prepared, are a connection's own.
+        return sa.create_engine(url, pool_use_lifo=True, **options)
     except ModuleNotFoundError as error:
         remedy = "pip install 'tidewheel[postgres]'" if error.name == "psycopg" else f"pip install {error.name}"
         raise Unavailable(
             f"This database needs the package {error.name}, which is not installed.", where=_SETTING, fix=remedy
         ) from None
-    except (sa.exc.ArgumentError, ValueError):  # without the address: it may hold a password
+    except (sa.exc.ArgumentError, ValueError, TypeError):  # without the address: it may hold a password
         raise InvalidInput(
             "The metadata database's address cannot be read.",
             where=_SETTING,

@@ -46,7 +46,11 @@ class Prepared:
     def run_many(self, connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
         """Run it once for each of `rows`."""
         compiled = self._for(connection.dialect)
-        _drive(connection, "executemany", compiled.text, [compiled.arguments(row) for row in rows])
+        arguments = [compiled.arguments(row) for row in rows]
+        if len(arguments) == 1:  # PostgreSQL's driver opens a pipeline for many, which costs more than one
+            _drive(connection, "execute", compiled.text, arguments[0])
+        else:
+            _drive(connection, "executemany", compiled.text, arguments)
 
     def _run(self, connection: Connection, parameters: dict[str, Any]) -> Any:
         compiled = self._for(connection.dialect)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
 
 from tidewheel.base.errors import InvalidInput, TooLarge
 from tidewheel.tracking.records import DatasetInput
@@ -27,7 +26,7 @@ _RUN_ID = re.compile(r"[A-Za-z0-9][\w-]{0,255}", re.ASCII)
 
 def check_key(key: str, noun: str) -> str:
     """The key itself, if a param, metric or tag may be called so."""
-    if not _KEY.fullmatch(key) or len(key) > MAX_KEY or key.startswith("/") or ".." in PurePosixPath(key).parts:
+    if not _KEY.fullmatch(key) or len(key) > MAX_KEY or key.startswith("/") or ".." in key.split("/"):
         raise InvalidInput(
             f"{key[:80]!r} cannot name a {noun}.",
             fix=f"Use up to {MAX_KEY} letters, digits, spaces and _ - . : /, not beginning with a slash.",

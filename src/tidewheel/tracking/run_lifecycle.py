@@ -23,7 +23,7 @@ from tidewheel.tracking.records import (
     Run,
     RunStatus,
 )
-from tidewheel.tracking.required_run import require_active_run, require_run
+from tidewheel.tracking.required_run import no_run, require_active_run, require_run
 
 
 class RunLifecycle:
@@ -99,17 +99,22 @@ class RunLifecycle:
         name: str | None = None,
     ) -> Run:
         """Change what is given of a run's status, end and name."""
-        name = limits.check_run_name(name) if name else None
-        ended_at_us = to_us(ended_at) if ended_at else None
         with self._metadata.change() as change:
-            require_active_run(change.connection, run_id)
-            store.change_run(change.connection, run_id, status=status, ended_at_us=ended_at_us, name=name)
-            if status == "RUNNING":
-                store.delete_tag(change.connection, run_id, PROCESS_TAG)
-            facts = {"status": status} if name is None else {"status": status, "name": name}
-            ended = status in {"FINISHED", "FAILED", "KILLED"}
-            change.emit(f"tracking.run.{'ended' if ended else 'updated'}", f"run:{run_id}", facts)
+            _update(change, run_id, status, ended_at, name)
             return store.find_runs(change.connection, [run_id])[0]
+
+    def change_run(
+        self, run_id: str, status: RunStatus | None = None, ended_at: datetime | None = None, name: str | None = None
+    ) -> Run:
+        """As `update_run`, for callers that do not ask what the run wrote: its params, metrics, tags and datasets,
+        which may be thousands, are not read and not in the answer.
+        """
+        with self._metadata.change() as change:
+            _update(change, run_id, status, ended_at, name)
+            changed = store.find_bare_run(change.connection, run_id)
+        if changed is None:
+            raise no_run(run_id)
+        return changed
 
     @door("POST", "/tracking/runs/{run_id}/end")
     def end_run(self, run_id: str, status: EndStatus = "FINISHED", ended_at: datetime | None = None) -> Run:
@@ -191,3 +196,15 @@ class RunLifecycle:
                 fix="Restore it, or use another.",
             )
         return home
+
+
+def _update(change: Change, run_id: str, status: RunStatus | None, ended_at: datetime | None, name: str | None) -> None:
+    name = limits.check_run_name(name) if name else None
+    ended_at_us = to_us(ended_at) if ended_at else None
+    require_active_run(change.connection, run_id)
+    store.change_run(change.connection, run_id, status=status, ended_at_us=ended_at_us, name=name)
+    if status == "RUNNING":
+        store.delete_tag(change.connection, run_id, PROCESS_TAG)
+    facts = {"status": status} if name is None else {"status": status, "name": name}
+    ended = status in {"FINISHED", "FAILED", "KILLED"}
+    change.emit(f"tracking.run.{'ended' if ended else 'updated'}", f"run:{run_id}", facts)

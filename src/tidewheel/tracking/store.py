@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -179,6 +180,12 @@ def find_runs(
     return _runs(connection, [found[run_id] for run_id in run_ids if run_id in found], latest)
 
 
+def find_bare_run(connection: Connection, run_id: str) -> Run | None:
+    """The run of an id without what it wrote: its params, metrics, tags and datasets."""
+    row = _RUNS.first(connection, ids=[run_id])
+    return _run(row) if row else None
+
+
 def list_runs(connection: Connection, *, experiment_id: str | None, stage: LifecycleStage, limit: int) -> list[Run]:
     """The newest runs, whole, of one experiment or of all."""
     condition = runs.c.lifecycle_stage == stage
@@ -235,18 +242,8 @@ def _runs(
     given = datasets_of_runs(connection, run_ids)
     latest = metric_store.latest_of_runs(connection, run_ids) if latest is None else latest
     return [
-        Run(
-            id=row[0],
-            experiment_id=row[1],
-            experiment=row[2],
-            name=row[3],
-            user=row[4],
-            status=row[5],
-            lifecycle_stage=row[6],
-            started_at=from_us(row[7]),
-            ended_at=from_us(row[8]) if row[8] is not None else None,
-            artifact_uri=row[9],
-            inputs=tuple(json.loads(row[10])) if row[10] != "[]" else (),
+        _run(
+            row,
             datasets=given.get(row[0], ()),
             params=run_params.get(row[0], {}),
             metrics={key: value for key, _, _, value in latest.get(row[0], ())},
@@ -254,6 +251,23 @@ def _runs(
         )
         for row in rows
     ]
+
+
+def _run(row: Row, **wrote: Any) -> Run:
+    return Run(
+        id=row[0],
+        experiment_id=row[1],
+        experiment=row[2],
+        name=row[3],
+        user=row[4],
+        status=row[5],
+        lifecycle_stage=row[6],
+        started_at=from_us(row[7]),
+        ended_at=from_us(row[8]) if row[8] is not None else None,
+        artifact_uri=row[9],
+        inputs=tuple(json.loads(row[10])) if row[10] != "[]" else (),
+        **wrote,
+    )
 
 
 def _texts(query: Prepared, connection: Connection, run_ids: Sequence[str]) -> dict[str, dict[str, str]]:

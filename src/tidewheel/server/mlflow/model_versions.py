@@ -12,7 +12,7 @@ import msgspec
 from tidewheel.base.errors import InvalidInput, NotFound
 from tidewheel.base.units import to_us
 from tidewheel.registry import ModelVersion
-from tidewheel.registry.lookup import no_model, no_number
+from tidewheel.registry.lookup import no_number
 from tidewheel.registry.sources import kind_of
 from tidewheel.server.mlflow.errors import invalid
 from tidewheel.server.mlflow.protocol import call
@@ -74,8 +74,6 @@ class SetVersionTag(msgspec.Struct):
 
 @call("POST", "/model-versions/create", required=("name", "source"))
 def create(platform: Platform, sent: NewVersion) -> dict[str, Any]:
-    if not platform.registry.has_model(sent.name):
-        raise no_model(sent.name)
     if kind_of(sent.source) == "external" and urlsplit(sent.source).scheme in {"", "file"}:
         raise invalid(
             f"Invalid model version source: '{sent.source}'. To use a local path as a model version source, the run_id "
@@ -90,6 +88,7 @@ def create(platform: Platform, sent: NewVersion) -> dict[str, Any]:
         tags={tag.key: str(tag.value) for tag in sent.tags},
         description=sent.description,
         run_link=sent.run_link or None,
+        new_model=False,
     )
     if sent.model_id:
         _note_on_logged_model(platform, sent.model_id, version)

@@ -11,6 +11,7 @@ makes a float fit for JSON. The function runs in a thread, in the caller's name.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -216,7 +217,7 @@ def _complete(endpoint: Endpoint, sent: Any) -> Any:
 
 def _fields(endpoint: Endpoint, query: bytes, body: bytes) -> dict[str, Any]:
     if endpoint.method in {"GET", "DELETE"} and query:
-        lists = {field.name for field in msgspec.structs.fields(endpoint.request) if get_origin(field.type) is list}
+        lists = _lists(endpoint.request)
         found = parse_qs(query.decode("ascii", "replace"), keep_blank_values=True)
         return {name: values if name in lists else values[0] for name, values in found.items()}
     try:
@@ -227,6 +228,12 @@ def _fields(endpoint: Endpoint, query: bytes, body: bytes) -> dict[str, Any]:
     if not isinstance(sent, dict):
         raise invalid("The body is not a JSON object.")
     return {name: value for name, value in sent.items() if value is not None}
+
+
+@functools.cache
+def _lists(request: type[msgspec.Struct]) -> frozenset[str]:
+    """The fields that a query may name more than once."""
+    return frozenset(field.name for field in msgspec.structs.fields(request) if get_origin(field.type) is list)
 
 
 def _explain(endpoint: Endpoint, fields: Mapping[str, Any]) -> None:

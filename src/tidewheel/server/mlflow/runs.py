@@ -85,7 +85,7 @@ def update_run(platform: Platform, sent: ChangedRun) -> dict[str, Any]:
             raise wrong("status", status)
         status = _STATUSES[status]
     ended_at = instant("end_time", sent.end_time) if sent.end_time is not None else None
-    return {"run_info": info_json(platform.tracking.update_run(sent.run_id, status, ended_at, sent.run_name or None))}
+    return {"run_info": info_json(platform.tracking.change_run(sent.run_id, status, ended_at, sent.run_name or None))}
 
 
 @call("POST", "/runs/delete", required=("run_id",))

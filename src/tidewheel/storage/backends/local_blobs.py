@@ -7,6 +7,7 @@ killed writer left in `incoming/` is swept at the first opening after a day: no 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 import threading
@@ -25,6 +26,7 @@ from tidewheel.base.hashing import hash_bytes, hash_file
 
 _PIECE_BYTES = 1 << 20
 _ABANDONED_S = 24 * 3600
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class LocalBlobs:
@@ -201,9 +203,9 @@ class LocalBlobWriter:
 
 
 def _path(folder: Path, digest: str) -> Path:
-    if len(digest) != 64 or not set(digest) <= set("0123456789abcdef"):
+    if not _DIGEST.fullmatch(digest):
         raise InvalidInput(f"{digest!r} is not a BLAKE3 digest.", fix="It must be 64 hex digits.")
-    return folder / digest[:2] / digest[2:]
+    return folder.joinpath(digest[:2], digest[2:])
 
 
 def _sweep(incoming: Path, before_s: float) -> None:
