@@ -95,6 +95,12 @@ PANELS: tuple[Panel, ...] = (
         help="In all queues of all workers, with those that are being computed.",
     ),
     Panel(
+        "Bytes of requests that are held",
+        "bytes",
+        (("sum by (worker) (tidewheel_serving_held_bytes)", "worker {{worker}}"),),
+        help="From the first byte of a body to its answer; beyond serving.queue_mb requests are answered 429.",
+    ),
+    Panel(
         "Memory of models",
         "bytes",
         (("sum by (worker) (tidewheel_serving_model_memory_bytes)", "worker {{worker}}"),),
