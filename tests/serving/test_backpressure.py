@@ -54,6 +54,18 @@ def test_more_than_may_wait_is_answered_429_with_a_time_to_come_back(house, conn
     assert [answer.status for answer in answers] == [200, 200, 429, 429, 429]  # in the order of the requests
     assert answers[2].headers["retry-after"] == "1"
     assert "2 requests wait for 'slow' already" in answers[2].json["error"]
+    predictions, _ = house.records()
+    assert sorted((each.status, bool(each.features)) for each in predictions) == [(200, True)] * 2 + [(429, False)] * 3
+
+
+def test_of_what_is_refused_as_of_what_is_answered_a_share_is_logged(house, connect):
+    house.deploy_as("slow", SlowFromTheStart())
+    house.serving.configure_endpoint("slow", max_queue=2, max_batch_rows=1, log_share=0.0, redact=["a"])
+    client = connect(house.start())
+    for _ in range(5):
+        send(client, "/v2/models/slow/infer")
+    assert [client.answer().status for _ in range(5)] == [200, 200, 429, 429, 429]
+    assert house.records()[0] == []
 
 
 def test_a_deadline_is_kept_whoever_sets_it(house, connect):

@@ -116,3 +116,16 @@ def test_both_ports_share_the_bound(group, connect, tmp_path):
         asking.join(20)
     assert len(answers) == 1
     until(lambda: held_bytes(group) == 0)
+
+
+def test_a_shadow_that_is_behind_holds_no_more_and_costs_no_answer(house, connect, tmp_path):
+    champion, shadow = house.deploy(Adding(1.0)), house.register(Gated(tmp_path))
+    house.serving.set_route("surge", {champion.id: 100.0}, [shadow.id])
+    group = house.start(queue_mb=1)
+    client = connect(group)
+    for size_bytes in (LARGE_BYTES, LARGE_BYTES, 100):
+        client.send(request_bytes("surge", size_bytes))
+        assert value_of(client.answer()) == 4.0
+    assert metric(group, "tidewheel_serving_shadow_dropped_total") == 1
+    (tmp_path / "gate").touch()
+    until(lambda: sum(each.arm == "shadow" for each in house.records()[0]) == 2)
