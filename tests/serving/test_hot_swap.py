@@ -128,6 +128,8 @@ def test_a_version_that_cannot_be_loaded_holds_no_other_endpoint_back(house, con
     house.serving._publisher.prepare(broken)
     (file,) = (path for path in (house.home / "serving" / "models" / broken.id / "files").iterdir())
     file.write_bytes(b"damaged")
+    (digest,) = broken.files.values()
+    (house.home / "blobs" / digest[:2] / digest[2:]).write_bytes(b"damaged too: it cannot be mended")
     house.serving.set_route("other", {first.id: 95.0, broken.id: 5.0})
     until(lambda: house.serving.status().workers[0].failures)
     second = house.register(Adding(2.0))

@@ -251,7 +251,8 @@ class Publisher:
         for version_id in reported_failures(self._folder):
             described = self._described(version_id)
             if described is not None and not self._is_whole(described):
-                with contextlib.suppress(_RefusedError):  # the worker's report goes on saying why
+                # Whatever is in the way, other endpoints must not wait for it; the worker's report goes on saying why.
+                with contextlib.suppress(_RefusedError, TidewheelError):
                     self._fetch(self._registry.version(version_id), anew=True)
 
     def _is_whole(self, described: SnapshotVersion) -> bool:
