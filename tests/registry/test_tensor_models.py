@@ -104,6 +104,12 @@ def test_a_free_dimension_is_refused_until_it_is_said_how_large_it_is(registry):
         log_model(image_graph(batch=1), "vision")
 
 
+def test_rows_that_are_large_are_asked_a_few_at_a_time(registry):
+    wide = tw.TensorSpec("image", (-1, 1024, 1024))
+    version = log_model(lambda image: np.full(len(image), len(image)), "counts", inputs=[wide], trust=True)
+    assert registry.load(version.id).predict(np.zeros((3, 2**20))).ravel().tolist() == [2, 2, 1]
+
+
 @pytest.mark.parametrize(
     ("model", "inputs", "says"),
     [

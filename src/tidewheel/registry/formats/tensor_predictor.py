@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidewheel.base.errors import InvalidInput
-from tidewheel.registry.tensors import TensorLayout, TensorSpec
+from tidewheel.registry.tensors import TensorLayout, TensorSpec, rows_at_once
 
 Tensors = Mapping[str, NDArray[np.generic]]
 Ask = Callable[[Tensors], Any]
@@ -33,7 +33,10 @@ class TensorPredictor:
         Raises:
             InvalidInput: if the rows are of another width, or the model answers other shapes than it is said to.
         """
-        return _join_rows(list(self.answers(rows).values()), len(rows))
+        size = rows_at_once(self.layout.width)
+        parts = [rows[begin : begin + size] for begin in range(0, len(rows), size)] or [rows]
+        answers = [_join_rows(list(self.answers(part).values()), len(part)) for part in parts]
+        return answers[0] if len(answers) == 1 else np.vstack(answers)
 
     def answers(self, rows: NDArray[np.float64]) -> dict[str, NDArray[np.generic]]:
         """The model's outputs by name, each (rows, …).

@@ -248,7 +248,7 @@ class Lanes:
         """The next works that fit into one model call; those given up are finished on the way."""
         batch: list[Work] = []
         dropped: list[Work] = []
-        rows, most = 0, lane.endpoint.options.max_batch_rows
+        rows, most = 0, min(lane.endpoint.options.max_batch_rows, lane.version.batch_rows)
         while lane.works:
             size = len(lane.works[0].outcome.rows)
             if batch and (rows + size > most or lane.works[0].explains):

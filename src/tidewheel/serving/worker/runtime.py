@@ -8,6 +8,7 @@ and come back (`residency` decides when); nothing else of it ever changes.
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from tidewheel.registry.explain import Explainer, explainer_of
 from tidewheel.registry.explain.loading import load_explainer
 from tidewheel.registry.formats import Predictor
 from tidewheel.registry.load import load_predictor, use_one_thread
+from tidewheel.registry.tensors import rows_at_once
 from tidewheel.serving.signature import tensors_of, whole_columns
 from tidewheel.serving.snapshot import ServingFolder, SnapshotVersion
 from tidewheel.serving.worker.calls import Explanation
@@ -45,6 +47,7 @@ class LoadedVersion:
         "_open_explainer",
         "_samples",
         "_slow_calls",
+        "batch_rows",
         "columns",
         "file_bytes",
         "format",
@@ -88,6 +91,8 @@ class LoadedVersion:
         self.width = spec.width
         self.tensors = tensors_of(spec.inputs, spec.input_shapes, spec.dtypes)
         """What it takes, where that is no table; they lie one behind another in its rows."""
+        self.batch_rows = rows_at_once(spec.width) if self.tensors else sys.maxsize
+        """The most rows that are worth a call together."""
         self.columns = {} if self.tensors else {name: column for column, name in enumerate(spec.inputs)}
         self.outputs = spec.outputs or ["output"]
         self.output_tensors = tensors_of(self.outputs, spec.output_shapes, spec.output_dtypes)
