@@ -34,7 +34,8 @@ def test_a_control_plane_that_answers_mlflow_has_loaded_no_room_that_nobody_aske
         "from tidewheel.app import open_platform\n"
         "from tidewheel.server.app import build\n"
         f"with open_platform({str(tmp_path)!r}) as platform:\n"
-        "    build(platform)\n"
+        "    app = build(platform)\n"
+        "    app.state.live.recorder.sample()\n"
         "    platform.experiments.search()\n"
         "    print('LOADED', *sys.modules)"
     )

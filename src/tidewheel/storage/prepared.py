@@ -43,14 +43,13 @@ class Prepared:
         """How many rows it changed."""
         return int(self._run(connection, parameters).rowcount)
 
-    def run_many(self, connection: Connection, rows: Iterable[dict[str, Any]]) -> None:
-        """Run it once for each of `rows`."""
+    def run_many(self, connection: Connection, rows: Iterable[dict[str, Any]]) -> int:
+        """Run it once for each of `rows`; how many rows of the table that changed."""
         compiled = self._for(connection.dialect)
         arguments = [compiled.arguments(row) for row in rows]
         if len(arguments) == 1:  # PostgreSQL's driver opens a pipeline for many, which costs more than one
-            _drive(connection, "execute", compiled.text, arguments[0])
-        else:
-            _drive(connection, "executemany", compiled.text, arguments)
+            return int(_drive(connection, "execute", compiled.text, arguments[0]).rowcount)
+        return int(_drive(connection, "executemany", compiled.text, arguments).rowcount)
 
     def _run(self, connection: Connection, parameters: dict[str, Any]) -> Any:
         compiled = self._for(connection.dialect)

@@ -86,7 +86,8 @@ class RunWriting:
             return
         with self._metadata.change() as change:
             require_active_run(change.connection, run_id)
-            store.add_params(change.connection, run_id, _unwritten(change.connection, run_id, new_params))
+            if store.add_params(change.connection, run_id, new_params) < len(new_params):
+                _refuse_other_values(change.connection, run_id, new_params)
             _tag(change, run_id, new_tags)
             _measure(change.connection, run_id, points, measured)
             change.emit("tracking.run.described", f"run:{run_id}", {"params": new_params, "tags": new_tags})
@@ -134,13 +135,12 @@ def _tag(change: Change, run_id: str, tags: Mapping[str, str]) -> None:
     store.write_tags(change.connection, run_id, {key: value for key, value in tags.items() if key != RUN_NAME_TAG})
 
 
-def _unwritten(connection: Connection, run_id: str, values: Mapping[str, str]) -> dict[str, str]:
-    written = store.read_params(connection, run_id, list(values)) if values else {}
+def _refuse_other_values(connection: Connection, run_id: str, values: Mapping[str, str]) -> None:
+    written = store.read_params(connection, run_id, list(values))
     for key, value in values.items():
-        if written.get(key, value) != value:
+        if written[key] != value:
             raise Conflict(
                 f"Changing param values is not allowed. Param with key={key!r} of the run {run_id} is {written[key]!r} "
                 f"already, and cannot become {value!r}.",
                 fix="Params are written once; use a tag for what changes, or another run.",
             )
-    return {key: value for key, value in values.items() if key not in written}

@@ -19,6 +19,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql
 
 from tidewheel.base.units import from_us, to_us
 from tidewheel.storage import Json, schema
@@ -63,7 +64,8 @@ tags = Table(
 _ADD_RUN = Prepared(
     runs.insert(), [column.name for column in runs.c if column.name not in ("ended_at_us", "deleted_at_us")]
 )
-_ADD_TAGS, _ADD_PARAMS = Prepared(tags.insert(), tags.c.keys()), Prepared(params.insert(), params.c.keys())
+_ADD_TAGS = Prepared(tags.insert(), tags.c.keys())
+_ADD_PARAMS = Prepared(postgresql.insert(params).on_conflict_do_nothing(), params.c.keys())
 _DROP_TAGS = Prepared(delete(tags).where(tags.c.run_id == bindparam("run"), Among(tags.c.key, "names")))
 _CHANGE_RUN = Prepared(
     update(runs)
@@ -221,10 +223,9 @@ def delete_tag(connection: Connection, run_id: str, key: str) -> bool:
     return connection.execute(delete(tags).where(tags.c.run_id == run_id, tags.c.key == key)).rowcount > 0
 
 
-def add_params(connection: Connection, run_id: str, values: Mapping[str, str]) -> None:
-    """Write params down that the run does not have yet."""
-    if values:
-        _ADD_PARAMS.run_many(connection, _rows(run_id, values))
+def add_params(connection: Connection, run_id: str, values: Mapping[str, str]) -> int:
+    """Write params down, but none over one that the run has already; how many it did not have."""
+    return _ADD_PARAMS.run_many(connection, _rows(run_id, values)) if values else 0
 
 
 def write_tags(connection: Connection, run_id: str, values: Mapping[str, str]) -> None:

@@ -18,6 +18,7 @@ from tidewheel.server.pages.goal import GoalView, goal_of
 from tidewheel.server.pages.latency import latency_buckets
 from tidewheel.serving.snapshot import ServingFolder
 from tidewheel.serving.worker.counters import read_counters
+from tidewheel.storage.journal import read_entries
 
 if TYPE_CHECKING:
     from tidewheel.app import Platform
@@ -64,6 +65,7 @@ class Recorder:
         self._thread = threading.Thread(target=self._run, name="page-recorder", daemon=True)
         self._traffic: dict[str, deque[TrafficPoint]] = {}
         self._goals: dict[str, GoalHistory] = {}
+        self._rolled_out = False
 
     def start(self) -> None:
         """Begin to sample."""
@@ -87,14 +89,21 @@ class Recorder:
         """Look once."""
         at_s = time.time()
         counters = read_counters(ServingFolder(self._platform.home).counters)
-        for endpoint, requests in self._platform.serving.status().by_endpoint.items():
+        for endpoint, requests in self._platform.serving.status().by_endpoint.items() if counters else ():
             points = self._traffic.setdefault(endpoint, deque(maxlen=_TRAFFIC_POINTS))
             points.append(TrafficPoint(at_s, requests, latency_buckets(counters, endpoint)))
-        for rollout in self._platform.rollout.ls(limit=8):
+        for rollout in self._platform.rollout.ls(limit=8) if self._anything_rolled_out() else ():
             if rollout.running:
                 found = goal_of(self._platform.rollout.outlook(rollout.id).evidence)
                 if found is not None:
                     self._goals.setdefault(rollout.id, GoalHistory()).add(found)
+
+    def _anything_rolled_out(self) -> bool:
+        """Whether there ever was a rollout. Rooms that this install does not use are not loaded to look at nothing."""
+        if not self._rolled_out:
+            with self._platform.metadata.read() as connection:
+                self._rolled_out = bool(read_entries(connection, kinds=["rollout.rollout.started"], limit=1))
+        return self._rolled_out
 
     def _run(self) -> None:
         while not self._stopping.wait(_EVERY_S):
