@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from tidewheel.base.errors import Corrupt, InvalidInput, Overloaded, TidewheelError, TooLate
 from tidewheel.serving.worker.calls import NO_ROWS, InferenceCall, Outcome
 from tidewheel.serving.worker.endpoints import EndpointTable, LoadedEndpoint
+from tidewheel.serving.worker.model_failures import failure_of
 from tidewheel.serving.worker.model_inputs import rows_of
 from tidewheel.serving.worker.model_thread import ModelThread
 from tidewheel.serving.worker.runtime import INLINE_S, LoadedVersion
@@ -314,12 +315,8 @@ def _compute_one(version: LoadedVersion, work: Work) -> int:
     outcome = work.outcome
     try:
         outcome.outputs = version.predict(outcome.rows)
-    except InvalidInput as error:  # its rows fit its signature, if it has one: then it is the model that is wrong
-        work.fail(error, error.status if version.unsigned else 500)
-    except TidewheelError as error:
-        work.fail(error, error.status)
     except _MODEL_ERRORS as error:
-        work.fail(error, 500)
+        work.fail(*failure_of(version, outcome.rows, error))
     outcome.latency_s = perf_counter() - work.call.began
     if work.explains and outcome.outputs is not None:
         _explain(version, work)

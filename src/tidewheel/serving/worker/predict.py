@@ -25,6 +25,7 @@ from tidewheel.serving.worker.calls import NO_ROWS, Answer, Call, InferenceCall,
 from tidewheel.serving.worker.endpoints import EndpointTable, LoadedEndpoint
 from tidewheel.serving.worker.lanes import Lane, Lanes, ModelCall, Work
 from tidewheel.serving.worker.metrics import Meters
+from tidewheel.serving.worker.model_failures import ModelRefused, words_of
 from tidewheel.serving.worker.model_inputs import check_known
 from tidewheel.serving.worker.residency import Residency
 from tidewheel.serving.worker.runtime import LoadedVersion
@@ -134,14 +135,14 @@ class Inference:
             routed = Call(call.request_id, call.at_us, lane.endpoint.name, call.unit, call.inputs, call.body_bytes)
             logged = 0
             try:
-                if outcome.status not in _NOT_LOGGED:
+                if _is_told(work):
                     logged = self._log_finished(routed, lane, work)
                 self._reply(lane, work)
             except Exception:  # what cannot be written must not take the requests behind it along
                 traceback.print_exc(file=sys.stderr)
                 call.refuse(Corrupt("The server failed; its log says how."))
             self._tell(call, lane.version, outcome, logged)
-            if lane.endpoint.shadows and call.arm == "live" and outcome.status not in _NOT_LOGGED:
+            if lane.endpoint.shadows and call.arm == "live" and _is_told(work):
                 self._shadows.offer(routed, [each for each in lane.endpoint.shadows if each is not lane.version])
 
     def _log_finished(self, routed: Call, lane: Lane, work: Work) -> int:
@@ -150,7 +151,7 @@ class Inference:
         if lane.version.tensors:
             self._leave_out_tensors(lane.version, work.outcome)
         try:
-            return self._log_rows(routed, policy, lane.version, work.call.arm, work.outcome)
+            return self._log_rows(routed, policy, lane.version, work.call.arm, _logged_outcome(work))
         except Unavailable as error:
             work.fail(error, error.status)
             work.outcome.outputs = None
@@ -194,8 +195,8 @@ class Inference:
             call.refuse(work.failure)
         else:
             _print_failure(version, work.failure)
-            kind = type(work.failure).__name__
-            call.refuse(Corrupt(f"The version {version.id} failed on this request: {kind}."))
+            said = words_of(work.failure).rstrip(".")
+            call.refuse(Corrupt(f"The version {version.id} failed on this request: {said}."))
 
     def _is_busy(self, version: LoadedVersion) -> bool:
         return self.lanes.busy(version) or self._shadows.busy(version)
@@ -208,6 +209,16 @@ def _checked_id(request_id: str) -> str:
     if len(request_id) > _MAX_ID:
         raise InvalidInput(f"The request's id is longer than {_MAX_ID} characters.", where="id", fix="Shorten it.")
     return request_id
+
+
+def _is_told(work: Work) -> bool:
+    """Whether what became of a work says something of its version, and so is logged and mirrored."""
+    return work.outcome.status not in _NOT_LOGGED or isinstance(work.failure, ModelRefused)
+
+
+def _logged_outcome(work: Work) -> Outcome:
+    """The outcome for the log, to which a version that refuses values has failed, whatever its caller could mend."""
+    return replace(work.outcome, status=Corrupt.status) if isinstance(work.failure, ModelRefused) else work.outcome
 
 
 def _unit(endpoint: LoadedEndpoint, call: InferenceCall) -> str:

@@ -36,10 +36,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """An exception that a model has raised."""
+    """An exception that a model has raised; `of_values` if it was a ValueError or TypeError."""
 
     type: str
     message: str
+    of_values: bool = False
 
 
 def main(descriptor: int) -> None:
@@ -106,5 +107,6 @@ def _told(error: BaseException) -> Frame:
     if isinstance(error, TidewheelError):
         return Frame(Kind.REFUSED, text=msgspec.json.encode(Reply(**error.to_dict())))
     traceback.print_exception(error, file=sys.stderr)
-    failure = Failure(type=type(error).__name__, message=str(error)[:10_000])
+    of_values = isinstance(error, ValueError | TypeError)
+    failure = Failure(type=type(error).__name__, message=str(error)[:10_000], of_values=of_values)
     return Frame(Kind.FAILED, text=msgspec.json.encode(failure))

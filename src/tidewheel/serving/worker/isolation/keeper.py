@@ -36,7 +36,14 @@ _PASSED_ON = ("TIDEWHEEL_SERVING_ONNX_PROVIDERS",)  # the settings that loading 
 
 
 class ModelFailed(Exception):
-    """A model raised this in its own process: the name of the exception's type, and its message."""
+    """A model raised this in its own process: the name of the exception's type, and its message.
+
+    `of_values` says whether it was a ValueError or TypeError, by which models refuse values.
+    """
+
+    def __init__(self, said: str, *, of_values: bool = False) -> None:
+        super().__init__(said)
+        self.of_values = of_values
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +236,7 @@ def _failure(answer: Frame) -> Exception:
             return error_of(msgspec.json.decode(answer.text, type=Reply))
         if answer.kind is Kind.FAILED:
             failure = msgspec.json.decode(answer.text, type=Failure)
-            return ModelFailed(f"{failure.type}: {failure.message}")
+            return ModelFailed(f"{failure.type}: {failure.message}", of_values=failure.of_values)
     except msgspec.DecodeError:
         pass
     return Corrupt("The model's process gave an answer that is none.")
