@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from tidewheel.server.pages.figures import measured, plain
 
-_HIGH, _TOP, _SIDE, _GAP = 240.0, 44.0, 70.0, 150.0
+_HIGH, _TOP, _SIDE, _GAP = 240.0, 48.0, 70.0, 150.0
 CURVES = 6
 
 
@@ -72,15 +72,22 @@ def parallel(names: Sequence[str], axes: Sequence[Axis]) -> Markup:
 
 
 def _upright(axis: Axis, x: float) -> Markup:
-    marks = Markup("").join(
-        Markup('<text class="tick-text" x="{}" y="{}">{}</text>').format(
-            plain(x + 6), plain(_y(at) + 4), _short(text, 14)
-        )
-        for at, text in axis.marks
-    )
+    marks = Markup("").join(_mark(_short(text, 14), x, at) for at, text in axis.marks)
     return Markup(
         '<line class="upright" x1="{}" x2="{}" y1="{}" y2="{}"/><text class="axis-name" x="{}" y="16">{}</text>{}'
     ).format(plain(x), plain(x), plain(_TOP), plain(_TOP + _HIGH), plain(x), _short(axis.name, 20), marks)
+
+
+def _mark(text: str, x: float, at: float) -> Markup:
+    """What is written at a height: beyond the ends of the axis, where no line runs, or on a plate in between."""
+    if at in (0.0, 1.0):
+        y = _y(at) + (17 if at == 0.0 else -7)
+        return Markup('<text class="tick-text middle" x="{}" y="{}">{}</text>').format(plain(x), plain(y), text)
+    wide = 7.0 * len(text) + 8
+    return Markup(
+        '<rect class="plate" x="{}" y="{}" width="{}" height="16" rx="3"/>'
+        '<text class="tick-text" x="{}" y="{}">{}</text>'
+    ).format(plain(x + 5), plain(_y(at) - 8), plain(wide), plain(x + 9), plain(_y(at) + 4), text)
 
 
 def _line(name: str, run: int, axes: Sequence[Axis]) -> Markup:

@@ -10,13 +10,15 @@
   const tools = document.getElementById("chart-tools");
   const HEIGHT = 196;
   const EVERY_MS = 2000;
+  const FEW = 24;  // so few points are drawn each
+  const WHOLE = [1, 2, 5].flatMap((digit) => Array.from({ length: 15 }, (_, power) => digit * 10 ** power)).sort((a, b) => a - b);
   const charts = new Map(all("[data-key]", room).map((card) => [card.dataset.key, { card, host: card.querySelector(".canvas"), aside: card.querySelector(".aside"), etag: "", seen: false }]));
   const setting = () => Object.fromEntries(new FormData(tools));
   const number = (value) => (value == null ? "–" : String(+value.toPrecision(5)));
 
   const ask = async (chart) => {
     const { axis: along } = setting();
-    const asked = new URLSearchParams({ points: Math.max(400, 4 * Math.round(chart.host.clientWidth)), axis: along === "step" ? "step" : "time", key: chart.card.dataset.key });
+    const asked = new URLSearchParams({ points: Math.max(400, 4 * Math.round(chart.host.clientWidth)), axis: along === "step" && !(chart.zoom && chart.timed) ? "step" : "time", key: chart.card.dataset.key });
     for (const run of runs) asked.append("run", run);
     if (chart.zoom) {
       asked.set("low", chart.zoom[0]);
@@ -43,19 +45,25 @@
       return sum / mass;
     });
   };
-  const places = (series, along) => {
-    const start = series.at_s[0];
-    return along === "step" && series.steps.at(-1) !== series.steps[0] ? series.steps : series.at_s.map((at) => (along === "relative" ? at - start : at));
+  // Metrics that were logged again and again without a step have all their points at one: only time tells them apart.
+  const unstepped = (series) => series.some((each) => each.steps.length > 1) && series.every((each) => each.steps.at(-1) === each.steps[0]);
+  const places = (series, along, timed) => (timed ? series.at_s : along === "relative" ? series.at_s.map((at) => at - series.at_s[0]) : series.steps);
+  // Steps are whole numbers. All points at one place stand in the middle, over the one tick that there is to tell.
+  const horizontal = (data, stepped) => {
+    const [first, last] = [data[0][0], data[0].at(-1)];
+    if (first === last) return { range: () => [first - 1, first + 1], ticks: { splits: () => [first] } };
+    return { range: (_, low, high) => [low, high], ticks: stepped ? { incrs: WHOLE } : {} };
   };
 
   const draw = (chart) => {
     const { axis: along, log, smooth: weight } = setting();
     const series = chart.series;
-    const timed = along === "time" || (along === "step" && series.every((each) => each.steps.at(-1) === each.steps[0] && each.steps.length > 1));
+    const timed = along === "time" || (along === "step" && unstepped(series));
+    chart.timed = timed;
     const kept = +weight > 0;
     const tables = [];
     for (const each of series) {
-      const x = places(each, along);
+      const x = places(each, along, timed);
       tables.push(kept ? [x, each.values, smooth(each.values, +weight)] : [x, each.values]);
     }
     const data = tables.length > 1 ? uPlot.join(tables.map((table) => table.map((column) => [...column]))) : tables[0] ?? [[]];
@@ -63,17 +71,17 @@
     series.forEach((each) => {
       const i = runs.indexOf(each.run_id);
       const stroke = shade(i);
-      const few = each.values.length < 2;
       const label = names[i];
-      const common = { value: (_, value) => number(value), spanGaps: true, points: { show: few } };
+      const common = { value: (_, value) => number(value), spanGaps: true, points: { show: each.values.length <= FEW, size: 6, fill: stroke } };
       if (kept) lines.push({ ...common, label: `${label}, as logged`, stroke: stroke + "44", width: 1, class: "unlisted" });
       lines.push({ ...common, label, stroke, width: 2, dash: dash(Math.floor(i / 6)) });
     });
     const positive = series.some((each) => each.highest > 0);
+    const { range, ticks } = horizontal(data, along === "step" && !timed);
     const options = {
       width: chart.host.clientWidth, height: HEIGHT, series: lines,
-      scales: { x: { time: timed, range: (_, low, high) => (low === high ? [low - 1, high + 1] : [low, high]) }, y: { distr: log && positive ? 3 : 1 } },
-      axes: [{ ...axis(), size: 30, space: timed ? 84 : 60, ...(timed ? { values: (plot, ticks) => instants(plot.scales.x.min, plot.scales.x.max, ticks) } : {}) }, { ...axis(), size: 58, values: (_, ticks) => ticks.map((tick) => (tick == null ? "" : number(tick))) }],
+      scales: { x: { time: timed, range }, y: { distr: log && positive ? 3 : 1 } },
+      axes: [{ ...axis(), size: 30, space: timed ? 84 : 60, ...ticks, ...(timed ? { values: (plot, at) => instants(plot.scales.x.min, plot.scales.x.max, at) } : {}) }, { ...axis(), size: 58, values: (_, ticks) => ticks.map((tick) => (tick == null ? "" : number(tick))) }],
       legend: { show: runs.length > 1 }, padding: [8, 10, null, null],
       cursor: { drag: { x: true, y: false, setScale: false }, sync: { key: "metrics" } },
       hooks: {
@@ -109,7 +117,7 @@
     label.dataset.last ??= label.textContent;
     if (value == null) return (label.textContent = label.dataset.last);
     const x = plot.data[0][idx];
-    label.textContent = `${number(value)} at ${timed ? clock.format(x * 1000) : along === "relative" ? `${number(x)} s` : x}`;
+    label.textContent = `${number(value)} at ${timed ? clock.format(x * 1000) : along === "relative" ? `${number(x)} s` : `step ${x}`}`;
   };
   const write = (series) => {
     const row = all("[data-metric]").find((each) => each.dataset.metric === series.key);
