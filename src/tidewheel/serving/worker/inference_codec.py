@@ -20,6 +20,7 @@ from tidewheel.base.errors import InvalidInput
 from tidewheel.serving.worker.answer_tensors import answer_tensors
 from tidewheel.serving.worker.calls import Answer
 from tidewheel.serving.worker.python_json import with_nulls
+from tidewheel.serving.worker.wrong_values import find_wrong_value
 
 MAX_ROWS = 65_536
 MOST_DIMENSIONS = 8
@@ -65,7 +66,7 @@ class Tensor(msgspec.Struct):
             else:
                 raise not_texts(self.name, self.datatype)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise _bad_data(self, error) from None
+            raise _bad_data(self, error, as_texts=True) from None
         check_shape(self.name, self.shape, len(values))
         return values
 
@@ -215,8 +216,10 @@ def not_texts(name: str, datatype: str) -> InvalidInput:
     return InvalidInput(f"The input {name!r} has datatype {datatype!r} where text is wanted.", fix="Use BYTES.")
 
 
-def _bad_data(tensor: Tensor, error: Exception) -> InvalidInput:
+def _bad_data(tensor: Tensor, error: Exception, *, as_texts: bool = False) -> InvalidInput:
+    wrong = find_wrong_value(tensor.data, tensor.datatype, as_texts=as_texts)
     return InvalidInput(
-        f"The data of the input {tensor.name!r} are not {tensor.datatype}: {error}.",
-        fix="Send a flat JSON array; null is a missing number.",
+        f"The data of the input {tensor.name!r} are not {tensor.datatype}: "
+        f"{f'{wrong.place} {wrong.why}' if wrong else error}.",
+        fix=wrong.fix if wrong else "Send a flat JSON array; null is a missing number.",
     )
