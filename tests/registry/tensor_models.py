@@ -47,6 +47,17 @@ def pair_graph() -> bytes:
     return _model(helper.make_graph(nodes, "g", inputs, outputs, [axis]))
 
 
+def table_graph() -> bytes:
+    """ONNX: a table `rows` [rows, 4] to `square` [rows, 2, 2]."""
+    from onnx import TensorProto, helper
+
+    node = helper.make_node("Reshape", ["rows", "shape"], ["square"])
+    shape = helper.make_tensor("shape", TensorProto.INT64, [3], [-1, 2, 2])
+    taken = helper.make_tensor_value_info("rows", TensorProto.FLOAT, ["rows", 4])
+    given = helper.make_tensor_value_info("square", TensorProto.FLOAT, ["rows", 2, 2])
+    return _model(helper.make_graph([node], "g", [taken], [given], [shape]))
+
+
 def _model(graph: Any) -> bytes:
     from onnx import helper
 

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton
-from tests.registry.tensor_models import exported, image_answers, image_graph, network, pair_graph
+from tests.registry.tensor_models import exported, image_answers, image_graph, network, pair_graph, table_graph
 from tests.serving.house import Client, open_house, until
 from tests.serving.models import Adding
 from tritonclient.utils import InferenceServerException
@@ -29,14 +29,15 @@ def house(tmp_path_factory):
     token = ambient.enter([opened.registry])
     first, second = (tw.log_model(image_graph(), "vision") for _ in range(2))
     tokens = tw.log_model(pair_graph(), "tokens")
+    square = tw.log_model(table_graph(), "square", inputs=["a", "b", "c", "d"])
     ambient.leave(token)
     opened.version = first
-    opened.serving.create_endpoint("apart")
+    for name in ("vision", "apart", "tokens", "square"):
+        opened.serving.create_endpoint(name)
     opened.serving.configure_endpoint("apart", isolated=True)
-    for name, version, shadows in (("vision", first, [second.id]), ("apart", first, []), ("tokens", tokens, [])):
-        if name != "apart":
-            opened.serving.create_endpoint(name)
-        opened.serving.set_route(name, {version.id: 100.0}, shadows)
+    opened.serving.set_route("vision", {first.id: 100.0}, [second.id])
+    for name, version in (("apart", first), ("tokens", tokens), ("square", square)):
+        opened.serving.set_route(name, {version.id: 100.0})
     opened.deploy_as("table", Adding(1.0))
     opened.group = opened.start(log_tensor_values=8)
     yield opened
@@ -170,9 +171,9 @@ def test_typed_contents_of_grpc_are_answered_with_typed_contents(house):
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        ([[[1.0]]], "not FP32"),
+        ([[[1.0]]], "input 'image'"),
         ([[[[1.0] * 4] * 4, [[1.0] * 4] * 4, [[1.0] * 4] * 3]], "dimension 2"),
-        ([[[["x"] * 4] * 4] * 3], "not FP32"),
+        ([[[["x"] * 4] * 4] * 3], "input 'image'"),
     ],
 )
 def test_lists_that_are_no_tensor_are_refused(client, data, says):
@@ -232,6 +233,15 @@ def test_large_inputs_are_left_out_of_the_log_and_small_ones_are_not(house, aske
     assert [(each.features, each.outputs) for each in shadowed] == [(b"", first.outputs)]
 
 
+def test_columns_may_be_answered_with_a_tensor(client):
+    columns = [
+        {"name": name, "datatype": "FP64", "shape": [2], "data": [place, place + 4]}
+        for place, name in enumerate("abcd")
+    ]
+    (square,) = client.request("POST", "/v2/models/square/infer", {"inputs": columns}).json["outputs"]
+    assert (square["datatype"], square["shape"], square["data"]) == ("FP32", [2, 2, 2], list(range(8)))
+
+
 def test_why_is_not_answered_of_tensors(client):
     tensor_ = {"name": "image", "datatype": "FP32", "shape": [1, 3, 4, 4], "data": [0.5] * 48}
     answer = client.request("POST", "/v2/models/vision/infer", {"inputs": [tensor_], "parameters": {"explain": True}})
@@ -253,6 +263,7 @@ def test_batch_scores_columns_of_lists(house, tmp_path, flat):
         house.serving.batch(house.version.id, place, str(tmp_path / "out.csv"), BatchOptions(workers=1))
 
 
+@pytest.mark.slow  # PyTorch is imported here, where the version is tried, and in the worker
 def test_a_torch_export_program_is_served(tmp_path):
     torch = pytest.importorskip("torch")
     opened = open_house(tmp_path)

@@ -1,7 +1,7 @@
 """Tensors in Arrow tables: a column each, of numbers or of lists of numbers nested as deep as the tensor is.
 
 Samples of versions, training rows and the sources and targets of batch scoring all hold tensors this way. A column may
-also hold each row's values in one flat list, as Spark's arrays do, or be Arrow's own fixed-shape tensor. Pure.
+also hold each row's values in one flat list, as Spark's arrays do. Pure.
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ def column_values(name: str, column: Any) -> NDArray[np.float64]:
     """
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     shape = [len(array)]
-    if isinstance(array.type, pa.FixedShapeTensorType):
-        shape, array = [len(array), *array.type.shape], array.storage.flatten()
     while _is_list(array.type):
         shape.append(_length(name, array))
         array = array.flatten()
