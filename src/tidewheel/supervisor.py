@@ -109,14 +109,19 @@ class Child:
 class Supervisor:
     """Keeps the processes of one home running. `run` blocks until told to stop."""
 
-    def __init__(self, home: Path, project: Path | None, settings: Settings) -> None:
+    def __init__(self, home: Path, project: Path | None, settings: Settings, *, fixed_ports: bool = False) -> None:
+        """`fixed_ports`: a taken port is refused, since somebody asked for it; else a free one is used instead.
+
+        Raises:
+            Conflict: if the home is up already, or a fixed port is taken.
+        """
         self.home = home
         self._settings = settings
         self._lock = contextlib.ExitStack()
         self._lock.enter_context(_locked(home))
         _let_drain(home, settings.get("serving.drain_timeout_s", float) + 2)
-        self._workers, moved_workers = _worker_group(home, settings)
-        port, moved_server = _free_port(settings.get("server.host", str), settings.get("server.port", int))
+        port, moved_server = _free_port(settings.get("server.host", str), settings.get("server.port", int), fixed_ports)
+        self._workers, moved_workers = _worker_group(home, settings, fixed_ports)
         self.moved_ports = [*moved_server, *moved_workers]
         host = settings.get("server.host", str)
         self.addresses = Addresses(
@@ -246,9 +251,11 @@ def _children(home: Path, project: Path | None, settings: Settings, host: str, p
     return [Child("server", server, environment), Child("controller", controller, environment)]
 
 
-def _worker_group(home: Path, settings: Settings) -> tuple[WorkerGroup, list[str]]:
+def _worker_group(home: Path, settings: Settings, fixed: bool) -> tuple[WorkerGroup, list[str]]:
     """The workers, on the ports of the settings or, where one is taken, on free ones, and a sentence about it."""
     wanted, wanted_grpc = settings.get("serving.port", int), settings.get("serving.grpc_port", int)
+    if fixed:
+        return WorkerGroup(home, settings), _without_grpc(wanted_grpc)
     with contextlib.suppress(Conflict):
         return WorkerGroup(home, settings), _without_grpc(wanted_grpc)
     with contextlib.suppress(Conflict):
@@ -268,9 +275,9 @@ def _without_grpc(wanted: int) -> list[str]:
     return ["gRPC is not served: grpcio is missing. Install tidewheel[grpc]."]
 
 
-def _free_port(host: str, wanted: int) -> tuple[int, list[str]]:
+def _free_port(host: str, wanted: int, fixed: bool) -> tuple[int, list[str]]:
     """The wanted port, or a free one where it is taken, and a sentence about it."""
-    for port in (wanted, 0):
+    for port in (wanted,) if fixed else (wanted, 0):
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -282,6 +289,12 @@ def _free_port(host: str, wanted: int) -> tuple[int, list[str]]:
                 [] if found == wanted or wanted == 0 else [f"Port {wanted} is taken; the page uses {found} instead."]
             )
             return found, moved
+    if fixed:
+        raise Conflict(
+            f"The control plane cannot answer at {host}:{wanted}: the port is taken.",
+            where="server.port",
+            fix="Stop what listens there, or give another --port.",
+        )
     raise Unavailable(f"No port can be bound on {host}.", fix="Give an address of this machine as server.host.")
 
 

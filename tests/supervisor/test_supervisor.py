@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -16,7 +17,8 @@ from urllib.request import urlopen
 import pytest
 from tests.crash.install import Install, installed, processes_of
 
-from tidewheel.supervisor import addresses_of
+from tidewheel.base.settings import Settings
+from tidewheel.supervisor import Supervisor, addresses_of
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(180)]
 EVERYTHING = {"server", "controller", "worker"}
@@ -92,17 +94,38 @@ def test_killed_at_any_moment_of_its_start_it_starts_again(tmp_path: Path) -> No
         assert set(processes_of(install.home).values()) >= EVERYTHING
 
 
-def test_taken_ports_are_told_and_others_used(tmp_path: Path) -> None:
+def test_taken_ports_that_nobody_asked_for_are_told_and_others_used(tmp_path: Path) -> None:
     port = free_ports()
+    wanted = {"server.port": port, "serving.port": port + 1, "serving.grpc_port": -1}
     with taken(port), taken(port + 1):
-        process = subprocess.Popen(up(tmp_path / "home", port, as_json=False), stdout=subprocess.PIPE, text=True)
-        assert process.stdout is not None
-        said = "".join(iter(process.stdout.readline, "^C drains and stops.\n"))
-        process.terminate()
-        process.communicate(timeout=30)
-    assert f"Port {port} is taken; the page uses " in said
-    assert f"Port {port + 1} is taken; inference uses " in said
-    assert f":{port}\n" not in said
+        supervisor = Supervisor(tmp_path / "home", None, Settings(wanted))
+    supervisor.stop()
+    page, inference = supervisor.moved_ports
+    assert page.startswith(f"Port {port} is taken; the page uses ")
+    assert inference.startswith(f"Port {port + 1} is taken; inference uses ")
+    assert f":{port}" not in supervisor.addresses.control_plane
+
+
+@pytest.mark.parametrize("beside", [0, 1], ids=["page", "inference"])
+def test_a_port_that_was_asked_for_is_never_exchanged_for_another(tmp_path: Path, beside: int) -> None:
+    port = free_ports()
+    with taken(port + beside):
+        refused = subprocess.run(up(tmp_path / "home", port), capture_output=True, text=True, timeout=60)
+    assert refused.returncode == 1
+    error = json.loads(refused.stdout)["error"]
+    assert f"127.0.0.1:{port + beside}" in error["message"]
+    assert "--port" in error["fix"]
+    assert processes_of(tmp_path / "home") == {}
+
+
+def test_a_port_of_the_environment_was_asked_for_too(tmp_path: Path) -> None:
+    port = free_ports()
+    command = [sys.executable, "-m", "tidewheel.cli", "up", "--home", str(tmp_path / "home")]
+    environment = {**os.environ, "TIDEWHEEL_SERVER_PORT": str(port), "TIDEWHEEL_SERVING_PORT": "0"}
+    with taken(port):
+        refused = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    assert refused.returncode == 1
+    assert f"127.0.0.1:{port}" in refused.stderr
 
 
 def up(home: Path, port: int = 0, *, as_json: bool = True) -> list[str]:
@@ -126,14 +149,15 @@ def taken(port: int) -> Iterator[None]:
 
 
 def free_ports() -> int:
-    """A port that is free, as is the next."""
+    """A port that is free, as are the next two."""
     while True:
-        with socket.socket() as first, socket.socket() as second:
+        with socket.socket() as first, socket.socket() as second, socket.socket() as third:
             first.bind(("127.0.0.1", 0))
             port: int = first.getsockname()[1]
             try:
                 second.bind(("127.0.0.1", port + 1))
-            except OSError:
+                third.bind(("127.0.0.1", port + 2))
+            except (OSError, OverflowError):
                 continue
             return port
 

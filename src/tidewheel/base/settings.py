@@ -128,6 +128,10 @@ class Settings:
                 fix=f"Mend {setting.variable}.",
             ) from None
 
+    def given(self, name: str) -> bool:
+        """Whether somebody has set it, be it to its default."""
+        return name in self._values or self._setting(name).variable in self._environ
+
     def environment(self) -> dict[str, str]:
         """The explicit values as environment variables, for child processes."""
         return {self._setting(name).variable: str(value) for name, value in self._values.items()}

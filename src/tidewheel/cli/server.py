@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +21,7 @@ def register(app: typer.Typer) -> None:
 _Home = Annotated[
     Path | None, typer.Option("--home", envvar="TIDEWHEEL_HOME", help="Folder of the install. Default: ./.tidewheel")
 ]
-_Json = Annotated[bool, typer.Option("--json", help="Print errors as JSON.")]
+_Json = Annotated[bool, typer.Option("--json", help="Print what it says, and errors, as JSON.")]
 
 
 def server(
@@ -32,7 +34,7 @@ def server(
     with answering(as_json):
         from tidewheel.server.__main__ import serve
 
-        serve(str(home) if home else None, host, port)
+        serve(str(home) if home else None, host, port, lambda url, found: _ready("control plane", found, as_json, url))
 
 
 def controller(
@@ -54,6 +56,14 @@ def controller(
             if project is not None:
                 platform.loop.declare(project.resolve())
             running = Controller(platform)
+            _ready("controller", platform.home, as_json)
             signal.signal(signal.SIGTERM, running.stop)
             signal.signal(signal.SIGINT, running.stop)
             running.run()
+
+
+def _ready(part: str, home: Path, as_json: bool, url: str = "") -> None:
+    """Say in one line which part of which install runs now, and where it answers."""
+    told = {"part": part, "url": url, "home": str(home)}
+    typer.echo(json.dumps(told) if as_json else "  ".join(filter(None, (part, url, f"home {home}"))))
+    sys.stdout.flush()

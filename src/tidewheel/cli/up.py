@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tidewheel.base.settings import Settings, home_folder
 from tidewheel.cli.command import answering
 from tidewheel.cli.output import print_json
+
+if TYPE_CHECKING:
+    from tidewheel.serving.supervise import WorkerGroup
 
 _Home = Annotated[
     Path | None, typer.Option("--home", envvar="TIDEWHEEL_HOME", help="Folder of the install. Default: ./.tidewheel")
@@ -43,7 +47,9 @@ def up(
     with answering(as_json):
         from tidewheel.supervisor import Supervisor
 
-        supervisor = Supervisor(home_folder(home), _existing(project), start_settings(port, workers))
+        settings = start_settings(port, workers)
+        fixed = any(settings.given(name) for name in ("server.port", "serving.port", "serving.grpc_port"))
+        supervisor = Supervisor(home_folder(home), _existing(project), settings, fixed_ports=fixed)
         supervisor.start()
         try:
             supervisor.wait_until_ready()
@@ -68,25 +74,56 @@ def up(
 
 def serve(
     home: _Home = None,
-    port: Annotated[int | None, typer.Option("--port", help="Port of the inference workers.")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", help="Port of the inference workers; gRPC uses the next one.")
+    ] = None,
     host: Annotated[str | None, typer.Option("--host", help="Address to bind.")] = None,
     workers: _Workers = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print errors as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what it says, and errors, as JSON.")] = False,
 ) -> None:
     """Start inference workers alone; they serve what the home's snapshot says, also when nothing else is up."""
     with answering(as_json):
         from tidewheel.serving.supervise import WorkerGroup
 
-        group = WorkerGroup(home_folder(home), Settings(), host=host or "", port=port, workers=workers or 0)
+        folder = _existing_home(home)
+        settings = Settings()
+        group = WorkerGroup(
+            folder, settings, host=host or "", port=port, grpc_port=_grpc_beside(port, settings), workers=workers or 0
+        )
         group.start()
-        typer.echo(f"inference  {group.url}")
-        if group.grpc_address:
-            typer.echo(f"gRPC       {group.grpc_address}")
-        sys.stdout.flush()
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
-        group.run(stopping)
+        group.run(stopping, lambda: _serving(group, folder, as_json))
+
+
+def _serving(group: WorkerGroup, home: Path, as_json: bool) -> None:
+    """Say in one line where the workers answer."""
+    told = {"part": "inference", "url": group.url, "grpc": group.grpc_address, "home": str(home)}
+    grpc = f"gRPC {group.grpc_address}" if group.grpc_address else ""
+    typer.echo(json.dumps(told) if as_json else "  ".join(filter(None, ("inference", group.url, grpc, f"home {home}"))))
+    sys.stdout.flush()
+
+
+def _grpc_beside(port: int | None, settings: Settings) -> int | None:
+    """The port of gRPC that goes with `--port`: the next one; None leaves it to the setting, which somebody made."""
+    if not port or settings.given("serving.grpc_port"):
+        return None
+    return port + 1
+
+
+def _existing_home(home: Path | None) -> Path:
+    """Workers make no install: what they would serve must be put there by a control plane."""
+    from tidewheel.base.errors import NotFound
+
+    folder = home_folder(home)
+    if not folder.is_dir():
+        raise NotFound(
+            f"There is no install at {folder}.",
+            where="--home",
+            fix="Say where it is with --home or TIDEWHEEL_HOME, or begin one: `tidewheel up`.",
+        )
+    return folder
 
 
 def start_settings(

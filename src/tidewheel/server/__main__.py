@@ -6,8 +6,11 @@ Started by the supervisor of `tidewheel up` and by `tidewheel server`. SIGTERM d
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 from tidewheel.base.errors import TidewheelError
 from tidewheel.base.parent import exit_with_parent
@@ -16,13 +19,21 @@ _DRAIN_S = 5
 _KEEP_ALIVE_S = 75  # longer than clients pause between two epochs' metrics
 
 
-def serve(home: str | None, host: str | None, port: int | None) -> None:
-    """Run the control plane until a signal ends it."""
+def serve(
+    home: str | None, host: str | None, port: int | None, ready: Callable[[str, Path], None] = lambda url, home: None
+) -> None:
+    """Run the control plane until a signal ends it; `ready` is told its address and home once it answers.
+
+    Raises:
+        Conflict: if its port is taken.
+        InvalidInput: if it would answer beyond this machine and there is no token yet.
+    """
     gc.disable()  # what a start makes stays; looking through it again and again takes a tenth of the start
     import uvicorn
 
     from tidewheel.app import open_platform
     from tidewheel.base.settings import Settings
+    from tidewheel.server.announced import AnnouncedServer, address, bind
     from tidewheel.server.app import build
     from tidewheel.server.guard import refuse_open_bind
     from tidewheel.server.http_protocol import BoundedProtocol
@@ -30,15 +41,13 @@ def serve(home: str | None, host: str | None, port: int | None) -> None:
     settings = Settings()
     host = host or settings.get("server.host", str)
     port = settings.get("server.port", int) if port is None else port
-    with open_platform(home, settings) as platform:
+    with contextlib.closing(bind(host, port)) as bound, open_platform(home, settings) as platform:
         refuse_open_bind(platform, host)
         app = build(platform, host=host)
         gc.freeze()  # nor is it looked through while calls are answered
         gc.enable()
-        uvicorn.run(
+        config = uvicorn.Config(
             app,
-            host=host,
-            port=port,
             http=BoundedProtocol,
             timeout_keep_alive=_KEEP_ALIVE_S,
             ws="none",
@@ -47,6 +56,9 @@ def serve(home: str | None, host: str | None, port: int | None) -> None:
             server_header=False,
             timeout_graceful_shutdown=_DRAIN_S,
         )
+        url = address(host, bound)
+        with contextlib.suppress(KeyboardInterrupt):
+            AnnouncedServer(config, lambda: ready(url, platform.home)).run([bound])
 
 
 def main() -> int:

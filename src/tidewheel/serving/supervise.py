@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -59,7 +60,7 @@ class WorkerGroup:
         most = max(settings.get("serving.max_workers", int), self._count)
         self._limits = Limits(self._count, most, settings.get("serving.scale_down_s", float))
         wanted = settings.get("serving.port", int) if port is None else port
-        self._reserved = _reserve(self.host, wanted, "Give another --port.")
+        self._reserved = _reserve(self.host, wanted, "Stop what listens there, or give another --port.")
         self.port: int = self._reserved.getsockname()[1]
         wanted_grpc = settings.get("serving.grpc_port", int) if grpc_port is None else grpc_port
         self._reserved_grpc = self._reserve_grpc(wanted_grpc if wanted else min(wanted_grpc, 0))
@@ -116,9 +117,13 @@ class WorkerGroup:
         self._let_go(now)
         return [*said, *self._fit_to_load(now)]
 
-    def run(self, stopping: threading.Event) -> None:
-        """Keep the workers running until `stopping` is set, then drain them."""
+    def run(self, stopping: threading.Event, ready: Callable[[], None] = lambda: None) -> None:
+        """Keep the workers running until `stopping` is set, then drain them; call `ready` once all of them listen."""
+        told = False
         while not stopping.wait(_LOOK_EVERY_S):
+            if not told and self.ready():
+                told = True
+                ready()
             for sentence in self.look():
                 print(sentence, file=sys.stderr, flush=True)
         self.stop()
@@ -205,7 +210,7 @@ class WorkerGroup:
         if wanted < 0 or find_spec("grpc") is None:
             return None
         try:
-            return _reserve(self.host, wanted, "Set serving.grpc_port.")
+            return _reserve(self.host, wanted, "Stop what listens there, or set serving.grpc_port.")
         except Conflict:
             self._reserved.close()
             raise
