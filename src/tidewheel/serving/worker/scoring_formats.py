@@ -32,7 +32,7 @@ class SplitFrame(msgspec.Struct):
 
 
 class ScoringBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of a scoring request: one of the four formats, and `params`."""
+    """The body of a scoring request: one of the four formats, and `params`. Of tensors, lists may be deeper."""
 
     dataframe_split: SplitFrame | None = None
     dataframe_records: list[dict[str, Cell]] | None = None
