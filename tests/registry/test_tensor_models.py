@@ -10,6 +10,7 @@ import tidewheel as tw
 from tidewheel.base.errors import InvalidInput
 from tidewheel.registry import Signature, log_model
 from tidewheel.registry.mlflow_signature import read_signature, write_signature
+from tidewheel.registry.sample import sample_table
 from tidewheel.registry.tensor_tables import column_values, rows_of_table, table_of_rows
 from tidewheel.registry.tensors import TensorLayout, read_layout, write_layout
 
@@ -167,6 +168,32 @@ def test_a_table_of_tensors_is_the_matrix_that_it_was_made_of(shapes, rows, flat
         lists = {spec.name: column_values(spec.name, table[spec.name]).reshape(rows, spec.width) for spec in specs}
         table = pa.table({name: pa.array(list(values), pa.list_(pa.float64())) for name, values in lists.items()})
     np.testing.assert_array_equal(rows_of_table(table, specs), matrix)
+
+
+@pytest.mark.parametrize(
+    ("example", "read"),
+    [
+        ('{"image": [[[1, 2]], [[3, null]]], "ids": [4, 5]}', [[1, 2, 4], [3, np.nan, 5]]),
+        ('{"image": [[1, 2]], "ids": [4], "more": 1}', [[1, 2, 4]]),
+        ('{"image": [[[1, 2]]]}', None),
+        ('{"image": [[[1, 2]]], "ids": [4, 5]}', None),
+        ('{"image": [[[1]]], "ids": [4]}', None),
+        ('{"image": [[[1, 2], [3]]], "ids": [4]}', None),
+        ('{"image": "no", "ids": [4]}', None),
+        ('{"image": 3, "ids": 4}', None),
+        ("[[[[1, 2]]]]", None),
+        ("3", None),
+    ],
+)
+def test_mlflows_example_of_tensors_is_a_sample_if_it_is_of_the_signature(example, read):
+    specs = [tw.TensorSpec("image", (-1, 1, 2)), tw.TensorSpec("ids", (-1,), "int64")]
+    table = sample_table(example.encode(), specs)
+    if read is None:
+        assert table is None
+    else:
+        np.testing.assert_array_equal(rows_of_table(table, specs), read)
+    lone = sample_table(b"[[[1, 2]]]", specs[:1])
+    assert rows_of_table(lone, specs[:1]).tolist() == [[1, 2]]
 
 
 @pytest.mark.parametrize(

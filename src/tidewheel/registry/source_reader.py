@@ -6,7 +6,7 @@ run, and a model folder that cannot be understood is refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from tidewheel.registry.lookup import find_address
 from tidewheel.registry.mlmodel import FILE, describe
 from tidewheel.registry.records import ModelVersion, Signature
 from tidewheel.registry.sources import ModelSource, kind_of
+from tidewheel.registry.tensors import TensorSpec
 from tidewheel.storage import Blobs, Metadata
 
 EXTERNAL = "external"
@@ -93,15 +94,15 @@ class SourceReader:
             executes_code=found.executes_code,
             run_id=found.run_id,
             model_id=found.model_id,
-            sample_digest=self._kept_sample(files, found.sample_path),
+            sample_digest=self._kept_sample(files, found.sample_path, found.signature.input_tensors),
         )
 
-    def _kept_sample(self, files: Mapping[str, str], path: str | None) -> str | None:
-        """MLflow's input example, if it is a table of plain values, as the Arrow stream that samples are kept in."""
+    def _kept_sample(self, files: Mapping[str, str], path: str | None, tensors: Sequence[TensorSpec]) -> str | None:
+        """MLflow's input example, if it is a table or tensors, as the Arrow stream that samples are kept in."""
         if path is None or self._blobs.size_bytes(files[path]) > _MOST_SAMPLE_BYTES:
             return None
         from tidewheel.registry.reference import to_bytes
         from tidewheel.registry.sample import sample_table
 
-        table = sample_table(self._blobs.get(files[path]))
+        table = sample_table(self._blobs.get(files[path]), tensors)
         return self._blobs.put(to_bytes(table)) if table is not None else None
