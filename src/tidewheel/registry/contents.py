@@ -19,6 +19,7 @@ from tidewheel.registry.formats import Predictor
 from tidewheel.registry.isolated import Answers, Kept, ask
 from tidewheel.registry.load import check_trust, load_predictor
 from tidewheel.registry.lookup import RegistryStores, require_version
+from tidewheel.registry.numeric_inputs import require_numbers
 from tidewheel.registry.records import ModelVersion, Verification
 
 if TYPE_CHECKING:
@@ -72,9 +73,11 @@ class Contents(RegistryStores):
 
         Raises:
             Corrupt: if it cannot be loaded, fails to answer, ends its process, or takes too long.
+            InvalidInput: if it takes columns that are not numbers.
             NotAllowed: if it executes code and nobody is on record as trusting it.
             Unavailable: if its library is not installed here.
         """
+        require_numbers(version.signature)
         kept = Kept(version.format, folder, version.files, version.trusted_by)
         check_trust(version.format, version.trusted_by)
         tried = ask(kept, batches, limit_s=self._bounds.trial_s, memory_mb=self._bounds.memory_mb)

@@ -19,6 +19,8 @@ from tidewheel.registry.mlflow_signature import read_signature
 from tidewheel.registry.records import Signature
 
 FILE = "MLmodel"
+OURS = "tidewheel"
+"""Stands among the metadata of the files that we write."""
 _MOST_BYTES = 512 * 1024
 _MOST_LEVELS = 64
 Read = Callable[[str], bytes]
@@ -122,12 +124,21 @@ def flavor_section(folder: Path, flavor: str) -> Mapping[str, Any]:
     return section if isinstance(section, dict) else {}
 
 
+def is_ours(folder: Path) -> bool:
+    """Whether Tidewheel wrote the MLmodel file of a folder, when it saved the model itself."""
+    metadata = parse((folder / FILE).read_bytes()).get("metadata")
+    return isinstance(metadata, dict) and OURS in metadata
+
+
 def _native_format(flavors: Mapping[str, Any], paths: Collection[str], read: Read) -> tuple[str | None, str]:
     """The native format that answers as MLflow's pyfunc would, or the reason why there is none."""
     loader = flavors.get("python_function")
     module = loader.get("loader_module") if isinstance(loader, dict) else None
+    method = loader.get("predict_fn") if isinstance(loader, dict) else None
     for flavor, choose in _CHOICES.items():
         section = flavors.get(flavor)
+        if isinstance(section, dict) and flavor != "sklearn" and method not in (None, "predict"):
+            return None, f"its pyfunc answers with {method}"
         if isinstance(section, dict) and module in (None, f"mlflow.{flavor}"):
             return choose(section, paths, read)
     return None, f"no native format reads the flavour {module or ', '.join(map(str, flavors)) or '(none)'}"

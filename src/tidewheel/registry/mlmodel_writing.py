@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tidewheel.registry.mlflow_signature import write_signature
-from tidewheel.registry.mlmodel import FILE
+from tidewheel.registry.mlmodel import FILE, OURS
 from tidewheel.registry.records import Signature
 
 _MLFLOW = "3.1.0"  # whose layout this is; later versions read it
@@ -37,6 +37,7 @@ def write_mlmodel(
     }
     document = {
         "flavors": {name: {**flavor, _VERSIONS[name]: packages.get(library, "")}, "python_function": loader},
+        "metadata": {OURS: "log_model"},
         "mlflow_version": _MLFLOW,
         "signature": write_signature(signature),
         "utc_time_created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),

@@ -21,6 +21,7 @@ from tidewheel.registry.contents import Contents
 from tidewheel.registry.isolated import run_apart
 from tidewheel.registry.isolated_process import TASK
 from tidewheel.registry.load import check_trust
+from tidewheel.registry.numeric_inputs import require_numbers
 from tidewheel.registry.records import ModelVersion
 from tidewheel.registry.registration import Registration
 from tidewheel.registry.runtimes import CHOICE
@@ -77,6 +78,7 @@ class Optimization(Registration, Contents):
         asked.candidates()
         version = self._version(version_id)
         version.signature.require_table("Choosing a runtime")
+        require_numbers(version.signature)
         check_trust(version.format, version.trusted_by)
         columns = rows if rows is not None else self._kept_columns(version)
         matrix = _matrix(columns, version.signature.input_names)

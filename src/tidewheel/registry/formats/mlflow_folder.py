@@ -19,6 +19,7 @@ from tidewheel.base.errors import Corrupt, InvalidInput, Unavailable
 from tidewheel.registry.formats import Predictor, check_width
 from tidewheel.registry.formats.tensor_predictor import TensorPredictor, Tensors
 from tidewheel.registry.mlflow_signature import is_number, mlflow_layout, read_signature
+from tidewheel.registry.numeric_inputs import refuse_columns
 from tidewheel.registry.records import Signature
 from tidewheel.registry.tensors import TensorLayout
 
@@ -76,10 +77,7 @@ class MlflowPredictor:
     def __init__(self, model: Any, signature: Signature) -> None:
         wrong = [f"{name} ({dtype})" for name, dtype in signature.inputs if not is_number(dtype)]
         if wrong:
-            raise InvalidInput(
-                f"The model takes columns that are not numbers: {', '.join(wrong[:5])}.",
-                fix="Tidewheel serves models on numbers; encode them in the features and train on the codes.",
-            )
+            raise refuse_columns(wrong)
         self._model = model
         self._columns = signature.inputs
         tensor = model.metadata.get_input_schema() is not None and model.metadata.get_input_schema().is_tensor_spec()

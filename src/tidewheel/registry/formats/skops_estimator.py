@@ -5,7 +5,8 @@ scikit-learn's estimators that are plain Python; and the estimators of LightGBM 
 their own parsers. A model that holds any other type (a class or function of the project, say) does not fit: `python`
 keeps it, with trust. Which method answers is decided when the model is saved and stands in the MLmodel file beside it:
 `predict_proba` where there is one, else `predict`. Of two classes the answer is the probability of the second, as
-LightGBM's is. skops writes memory addresses and times into its archive, so equal models differ in their bytes.
+LightGBM's is; but what MLflow saved answers as its pyfunc does, with both. skops writes memory addresses and times into
+its archive, so equal models differ in their bytes.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ class SkopsEstimator:
         (folder / _FILE).write_bytes(data)
 
     def load(self, folder: Path) -> SkopsPredictor:
-        return SkopsPredictor(self.estimator(folder), _recorded_method(folder))
+        method, by_mlflow = _recorded_method(folder)
+        return SkopsPredictor(self.estimator(folder), method, both_classes=by_mlflow)
 
     def estimator(self, folder: Path) -> Any:
         """The estimator itself, for those that make something else of it."""
@@ -95,14 +97,18 @@ class SkopsEstimator:
 class SkopsPredictor:
     """Asks an estimator, with the names that it was trained with where it insists on them."""
 
-    def __init__(self, model: Any, method: str | None) -> None:
+    def __init__(self, model: Any, method: str | None, *, both_classes: bool = False) -> None:
         """`method` answers; None stands for the first of `predict_proba` and `predict` that there is.
+
+        `both_classes` says that of two classes both probabilities are answered, and not the second alone.
 
         Raises:
             InvalidInput: if the estimator has no such method.
         """
         self.estimator = model
         self.method = method or next(name for name in _METHODS if hasattr(model, name))
+        self.second_class = self.method == "predict_proba" and not both_classes
+        """Whether of two classes the probability of the second is the answer."""
         if not callable(getattr(model, self.method, None)):
             raise InvalidInput(f"The estimator has no method {self.method!r}.", fix="Log it again.")
         # Trained on a data frame, it wants one or else warns at every call; the order of columns is the signature's.
@@ -125,7 +131,7 @@ class SkopsPredictor:
                 f"The estimator answers with {np.asarray(answers).dtype}, and predictions are numbers.",
                 fix="Train it on labels that are numbers.",
             ) from None
-        return outputs[:, 1:] if self.method == "predict_proba" and outputs.shape[1] == 2 else outputs
+        return outputs[:, 1:] if self.second_class and outputs.shape[1] == 2 else outputs
 
 
 def answering_method(model: Any) -> str:
@@ -133,12 +139,12 @@ def answering_method(model: Any) -> str:
     return next((name for name in _METHODS if hasattr(model, name)), "predict")
 
 
-def _recorded_method(folder: Path) -> str | None:
-    """The method in the MLmodel file; MLflow's flavours of boosters have none, and use `predict`."""
-    from tidewheel.registry.mlmodel import flavor_section
+def _recorded_method(folder: Path) -> tuple[str | None, bool]:
+    """The method in the MLmodel file, and whether MLflow wrote that; its flavours of boosters have none: `predict`."""
+    from tidewheel.registry.mlmodel import flavor_section, is_ours
 
     section = flavor_section(folder, "python_function")
-    return str(section.get("predict_fn", "predict")) if section else None
+    return (str(section.get("predict_fn") or "predict"), not is_ours(folder)) if section else (None, False)
 
 
 def _insists_on_names(model: Any, ask: Callable[[Any], Any]) -> bool:

@@ -11,7 +11,7 @@ import io
 import logging
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,12 +88,15 @@ def _from_skops(folder: Path, double: bool) -> Graph:
     from tidewheel.registry.formats.skops_estimator import SkopsEstimator
 
     kept = SkopsEstimator()
-    estimator, method = kept.estimator(folder), kept.load(folder).method
+    estimator, predictor = kept.estimator(folder), kept.load(folder)
+    if predictor.method not in ("predict", "predict_proba"):
+        raise CannotConvert(f"The model answers with {predictor.method}, and graphs with labels or probabilities.")
     row = np.zeros((1, estimator.n_features_in_), np.float64 if double else np.float32)
     options = {"zipmap": False} if hasattr(estimator, "predict_proba") else None
     proto = to_onnx(estimator, row, options=options, target_opset=OPSET)
     send_gaps(proto, estimator)
-    return _answering(proto, _LABELS if method == "predict" else _PROBABILITIES)
+    found = _answering(proto, _LABELS if predictor.method == "predict" else _PROBABILITIES)
+    return replace(found, drop_first=found.drop_first and predictor.second_class)
 
 
 def _from_safetensors(folder: Path, double: bool) -> Graph:
