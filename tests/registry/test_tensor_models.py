@@ -61,6 +61,17 @@ def test_several_inputs_are_asked_by_name_and_in_their_dtypes(registry):
     assert registry.load(turned.id).predict(np.roll(rows, 4, axis=1)).tolist() == [[5, 1, 2, 3, 4]]
 
 
+def test_some_outputs_may_be_chosen_by_the_models_own_names(registry):
+    pytest.importorskip("onnx")
+    version = log_model(image_graph(), "vision", outputs=["halved"])
+    assert version.signature.output_shapes == ((-1, 3, 2, 2),)
+    np.testing.assert_array_equal(registry.load(version.id).predict(flat(IMAGES)), flat(image_answers(IMAGES)[1]))
+    turned = log_model(image_graph(), "vision", outputs=["halved", "mean"])
+    assert turned.signature.output_shapes == ((-1, 3, 2, 2), (-1, 3))
+    with pytest.raises(InvalidInput, match="gives 2 outputs"):
+        log_model(image_graph(), "vision", outputs=["logits"])
+
+
 @pytest.mark.parametrize("kind", ["safetensors", "torchscript", "torch_export"])
 def test_a_network_of_images_is_kept_by_every_format_of_pytorch(registry, kind):
     torch = pytest.importorskip("torch")

@@ -1,7 +1,7 @@
 """`tw.log_model`: one call at the end of training that keeps model, signature, reference and origin together.
 
 The reference's outputs come from the files as saved and loaded again, so a model that would not serve never registers.
-It knows feature sets and training rows only by their shape (`HasFeatures`, `HasRows`): they live on a floor above.
+It knows feature sets and their training rows only by their shape (`HasFeatures`, `HasRows`): they live on a floor above.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from tidewheel.registry.formats import Predictor, save_model
 from tidewheel.registry.graphs import Graph
 from tidewheel.registry.logged_tensors import (
     declared_tensors,
+    keep_outputs,
     sample_size,
     tensor_signature,
-    tensors_given,
-    tensors_taken,
+    tensors_of,
 )
 from tidewheel.registry.mlmodel_writing import write_mlmodel
 from tidewheel.registry.packaging_facts import environment, measure
@@ -34,6 +34,7 @@ from tidewheel.registry.runtimes.loading import load_chosen, require_chosen
 from tidewheel.registry.service import Registry
 from tidewheel.registry.tensor_tables import rows_of_table, table_of_rows
 from tidewheel.registry.tensors import TensorSpec
+from tidewheel.registry.training_rows import HasRows, TrainingRows, numbers_of, rows_given
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,25 +67,17 @@ class HasFeatures(Protocol):
     def entities(self) -> Sequence[str]: ...
 
 
-class HasRows(Protocol):
-    """What `log_model` reads from training rows; `timestamps`, where they have it, becomes the reference's `at`."""
-
-    @property
-    def commits(self) -> Sequence[str]: ...
-    def table(self) -> pa.Table: ...
-
-
 def log_model(
     model: Any,
     name: str,
     *,
     features: HasFeatures | None = None,
     outputs: Sequence[str] | None = None,
-    rows: HasRows | None = None,
+    rows: TrainingRows | None = None,
     inputs: Sequence[str | TensorSpec] | None = None,
     metrics: Mapping[str, float] | None = None,
     trust: bool = False,
-    sample: pa.Table | None = None,
+    sample: TrainingRows | None = None,
     runtime: str = NATIVE,
     tolerance: Tolerance | None = None,
     quantize: Quantize | None = None,
@@ -98,12 +91,14 @@ def log_model(
         name: The model's name, as in ``models:/surge@champion``.
         features: The feature set that it was trained on; its hash is pinned in the version.
         outputs: A name for each output, as in ``["p_accept"]``.
-        rows: The training rows; their commits become lineage and a sample of them the reference for drift.
+        rows: The training rows, of which a sample becomes the reference for drift and the background of explanations:
+            a pandas or Polars data frame, an Arrow table, a dict of arrays, an array (rows, columns) in the order of the
+            inputs; or what a feature set's `training_rows` gives, whose commits become lineage.
         inputs: The names of the columns where there is no feature set, or ``[tw.TensorSpec("image", (-1, 3, 32, 32))]``
             where they are tensors. A graph knows its own, and so do ONNX and torch.export models of tensors.
         metrics: Figures to show beside the version.
         trust: Your word that a model which runs code on load may be loaded; your name is kept with it.
-        sample: An input to keep beside the version, at most 100 rows of it; else the first of `rows`.
+        sample: An input to keep beside the version, in any form of `rows`, at most 100 of it; else the first of `rows`.
         runtime: What runs it: its own library (``native``), the fastest that answers the training rows as it does
             (``auto``), or one by name (``onnx``). `Registry.runtime` tells what was found.
         tolerance: How near the answers of another runtime must be, and by how much it must be faster.
@@ -119,13 +114,17 @@ def log_model(
         declared = declared_tensors(model, inputs, folder)
         columns = features.names if features is not None else [each for each in inputs or () if isinstance(each, str)]
         found = save_model(model, folder, trust=trust)
-        taken = () if columns else tensors_taken(found.load(folder), declared, found.name)
+        tensors = None if columns else tensors_of(found.load(folder), declared, found.name)
+        taken = tensors.layout.inputs if tensors is not None else ()
         input_names = [spec.name for spec in taken] or _input_names(model, columns)
-        tried = _Sample.of(rows, features, input_names, taken)
+        known = rows_given(rows, input_names, taken) if rows is not None else None
+        shown = rows_given(sample, input_names, taken).table() if sample is not None else None
+        tried = _Sample.of(known, features, input_names, taken)
+        if tensors is not None:
+            keep_outputs(tensors, tried.matrix[:2], outputs, folder)
         predictor, measured = measure(lambda: found.load(folder), tried.matrix)
         answers = _checked_answers(predictor, tried)
-        given = tensors_given(predictor, tried.matrix[:2], outputs)
-        signature = tensor_signature(taken, given, input_names, folder) or Signature.of(
+        signature = tensor_signature(predictor, input_names, tried.matrix[:2], outputs, taken) or Signature.of(
             input_names, _name_outputs(outputs, answers.shape[1])
         )
         trained_in = environment(_LIBRARIES.get(found.name, ()))
@@ -141,14 +140,14 @@ def log_model(
             format=found.name,
             folder=folder,
             signature=signature,
-            sample=_sample_table(sample, tried) if sample is not None or rows is not None else None,
+            sample=_sample_table(shown, tried) if shown is not None or known is not None else None,
             environment=trained_in,
             measured=measured,
             run_id=ambient.active_run.get(),
             feature_set=(features.name, features.hash) if features is not None else None,
-            commits=tuple(rows.commits) if rows is not None else (),
+            commits=tuple(known.commits) if known is not None else (),
             metrics=metrics,
-            reference=tried.reference(answers, signature) if rows is not None else None,
+            reference=tried.reference(answers, signature) if known is not None else None,
             trust=trust,
         )
 
@@ -228,6 +227,8 @@ class _Sample:
         names: Sequence[str],
         tensors: Sequence[TensorSpec] = (),
     ) -> _Sample:
+        import pyarrow as pa
+
         table = _with_instants(rows) if rows is not None else None
         if table is None or table.num_rows == 0:
             width = sum(spec.width for spec in tensors) if tensors else len(names)
@@ -239,10 +240,12 @@ class _Sample:
             )
         table = sample_rows(table, sample_size(tensors, MAX_ROWS))
         entities = features.entities if features is not None else ()
-        beside = {name: table.column(name) for name in ("at", *entities) if name in table.column_names}
+        beside = {name: table.column(name) for name in entities if name in table.column_names}
+        if "at" in table.column_names and pa.types.is_timestamp(table.schema.field("at").type):
+            beside = {"at": table.column("at"), **beside}
         if tensors:
             return cls(names, rows_of_table(table, tensors), beside, table, tensors)
-        columns = [table.column(name).to_numpy().astype(np.float64) for name in names]
+        columns = [numbers_of(table, name) for name in names]
         return cls(names, np.ascontiguousarray(np.column_stack(columns)), beside, table)
 
     def labels(self, name: str) -> NDArray[np.float64]:
@@ -251,7 +254,7 @@ class _Sample:
             raise InvalidInput(
                 f"The training rows have no column {name!r} to say what was true.", fix="Pass rows=… that have it."
             )
-        return np.asarray(self.table.column(name).to_numpy(), dtype=np.float64)
+        return numbers_of(self.table, name)
 
     def reference(self, answers: NDArray[np.float64], signature: Signature) -> pa.Table:
         """What monitors compare with: columns alone, so of tensors of many values only the answers."""

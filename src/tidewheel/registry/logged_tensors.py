@@ -7,6 +7,7 @@ seen when it answers. Called by `logged_model` alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from tidewheel.base.errors import InvalidInput
 from tidewheel.registry.formats import Predictor
-from tidewheel.registry.formats.tensor_predictor import TensorPredictor
+from tidewheel.registry.formats.tensor_predictor import TensorPredictor, in_order
 from tidewheel.registry.graphs import Graph
 from tidewheel.registry.records import Signature
 from tidewheel.registry.tensors import TensorLayout, TensorSpec, specs_of, write_layout
@@ -45,50 +46,53 @@ def declared_tensors(model: Any, inputs: Sequence[str | TensorSpec] | None, fold
     return found
 
 
-def tensors_taken(predictor: Predictor, declared: Sequence[TensorSpec], format_name: str) -> tuple[TensorSpec, ...]:
-    """What a loaded model takes, with the declared names; none if it takes a table.
+def tensors_of(predictor: Predictor, declared: Sequence[TensorSpec], format_name: str) -> TensorPredictor | None:
+    """A loaded model as one that takes tensors, its inputs by the declared names; None if it takes a table.
 
     Raises:
         InvalidInput: if tensors are declared and the format takes tables alone.
     """
     if isinstance(predictor, TensorPredictor):
-        return predictor.layout.inputs
+        return predictor
     if declared:
         raise InvalidInput(
             f"A {format_name} model takes a table, and its inputs are given as tensors.",
             fix="Name its columns: inputs=['a', 'b'].",
         )
-    return ()
+    return None
 
 
-def tensors_given(
-    predictor: Predictor, rows: NDArray[np.float64], names: Sequence[str] | None
-) -> tuple[TensorSpec, ...]:
-    """What a model gives, as seen in its answer to some rows, under the names wanted; none if it gives a table."""
-    if not isinstance(predictor, TensorPredictor):
-        return ()
-    found = specs_of(predictor.answers(rows))
-    if not names:
-        return found
-    if len(names) != len(found):
-        raise InvalidInput(f"The model gives {len(found)} outputs, and {len(names)} were named: {list(names)}.")
-    return tuple(TensorSpec(name, spec.shape, spec.dtype) for name, spec in zip(names, found, strict=True))
+def keep_outputs(
+    predictor: TensorPredictor, rows: NDArray[np.float64], names: Sequence[str] | None, folder: Path
+) -> None:
+    """Keep what a model takes and gives, as its answer to some rows shows, among its files; it is then loaded so."""
+    write_layout(folder, TensorLayout(predictor.layout.inputs, _given(predictor, rows, names)))
 
 
 def tensor_signature(
-    taken: Sequence[TensorSpec], given: Sequence[TensorSpec], columns: Sequence[str], folder: Path
+    predictor: Predictor,
+    inputs: Sequence[str],
+    rows: NDArray[np.float64],
+    outputs: Sequence[str] | None,
+    taken: Sequence[TensorSpec],
 ) -> Signature | None:
-    """The signature of a model that takes tensors, or columns and gives tensors; None if all of it is a table.
-
-    What it says is kept among the model's files.
-    """
+    """The signature of a model that takes tensors, or columns and gives tensors; None if all of it is a table."""
+    if not isinstance(predictor, TensorPredictor):
+        return None
     if taken:
-        write_layout(folder, TensorLayout(tuple(taken), tuple(given)))
-        return Signature.of_tensors(taken, given)
-    if any(len(spec.shape) > 2 for spec in given):
-        whole, of_columns = Signature.of_tensors((), given), Signature.of(columns, ())
-        return Signature(of_columns.inputs, whole.outputs, output_shapes=whole.output_shapes)
-    return None
+        return Signature.of_tensors(predictor.layout.inputs, predictor.layout.outputs)
+    given = _given(predictor, rows, outputs)
+    if all(len(spec.shape) <= 2 for spec in given):
+        return None
+    return replace(Signature.of_tensors((), given), inputs=Signature.of(inputs, ()).inputs)
+
+
+def _given(
+    predictor: TensorPredictor, rows: NDArray[np.float64], names: Sequence[str] | None
+) -> tuple[TensorSpec, ...]:
+    """What a model gives, as seen in its answer to some rows: what is named, by name or else by place, or all."""
+    answers = predictor.answers(rows)
+    return specs_of(in_order(answers, list(names)) if names else answers)
 
 
 def sample_size(specs: Sequence[TensorSpec], most: int) -> int:

@@ -48,7 +48,7 @@ class TensorPredictor:
         answers = _arrays_by_name(given)
         outputs = self.layout.outputs
         if outputs:
-            answers = _in_order(answers, [spec.name for spec in outputs])
+            answers = in_order(answers, [spec.name for spec in outputs])
         wanted = [spec.shape[1:] for spec in outputs] or [answer.shape[1:] for answer in answers.values()]
         for (name, answer), row_shape in zip(answers.items(), wanted, strict=True):
             if answer.shape != (len(rows), *row_shape):
@@ -100,13 +100,18 @@ def _arrays_by_name(given: Any) -> dict[str, NDArray[np.generic]]:
     return named
 
 
-def _in_order(answers: dict[str, NDArray[np.generic]], names: list[str]) -> dict[str, NDArray[np.generic]]:
-    """The answers under the names that they are known by: by name where the model says the same, else by place."""
+def in_order(answers: dict[str, NDArray[np.generic]], names: list[str]) -> dict[str, NDArray[np.generic]]:
+    """Answers under the names that they are known by: by name where the model says the same, else by place.
+
+    Raises:
+        InvalidInput: if they are of other names and of another number.
+    """
     if set(names) <= set(answers):
         return {name: answers[name] for name in names}
     if len(names) != len(answers):
         raise InvalidInput(
-            f"The model gives {len(answers)} outputs ({', '.join(answers)}), and its signature names {len(names)}.",
-            fix=f"Log it again with outputs=[…]: {', '.join(names)} are known.",
+            f"The model gives {len(answers)} outputs ({', '.join(answers)}), and {len(names)} are named: "
+            f"{', '.join(names)}.",
+            fix="Log it with outputs=[…] that names each of them, or some by the model's own names.",
         )
     return dict(zip(names, answers.values(), strict=True))
