@@ -1,7 +1,8 @@
 """`tw.log_model`: one call at the end of training that keeps model, signature, reference and origin together.
 
 The reference's outputs come from the files as saved and loaded again, so a model that would not serve never registers.
-It knows feature sets and their training rows only by their shape (`HasFeatures`, `HasRows`): they live on a floor above.
+It knows feature sets and their training rows by their shape alone (`HasFeatures`, `HasRows`): they live on a floor
+above.
 """
 
 from __future__ import annotations
@@ -92,8 +93,8 @@ def log_model(
         features: The feature set that it was trained on; its hash is pinned in the version.
         outputs: A name for each output, as in ``["p_accept"]``.
         rows: The training rows, of which a sample becomes the reference for drift and the background of explanations:
-            a pandas or Polars data frame, an Arrow table, a dict of arrays, an array (rows, columns) in the order of the
-            inputs; or what a feature set's `training_rows` gives, whose commits become lineage.
+            a pandas or Polars data frame, an Arrow table, a dict of arrays, an array (rows, columns) in the order of
+            the inputs; or what a feature set's `training_rows` gives, whose commits become lineage.
         inputs: The names of the columns where there is no feature set, or ``[tw.TensorSpec("image", (-1, 3, 32, 32))]``
             where they are tensors. A graph knows its own, and so do ONNX and torch.export models of tensors.
         metrics: Figures to show beside the version.
