@@ -124,6 +124,12 @@ def test_a_job_that_had_too_many_bad_rows_goes_on_where_it_was_with_a_larger_all
     assert [row["a"] for row in lines_of(tmp_path / "out.jsonl")][:14] == [*range(1, 10), 11, 12, 14, 14, 15]
 
 
+def test_a_flood_of_bad_lines_ends_the_job_before_anything_is_scored(house, picky, tmp_path):
+    with pytest.raises(InvalidInput, match=r"at most 100 may be set aside; one says: The line is no JSON object"):
+        score(house, picky, tmp_path, '{"a": 1, "b": 1}\n' * 50 + "{\n" * 101, max_rejects=100)
+    assert left_behind(tmp_path) == []
+
+
 def test_a_damaged_archive_is_refused(house, picky, tmp_path):
     data = gzip.compress(b'{"a": 1, "b": 2}\n' * 5_000)
     (tmp_path / "in.ndjson.gz").write_bytes(data[: len(data) // 2])
@@ -184,8 +190,7 @@ def _same(value, written, as_text):
     bad=st.lists(st.sampled_from(["", "value", "json", "list", "model"]), max_size=60),
     rows_per_part=st.integers(1, 70),
 )
-def test_every_line_is_either_scored_or_set_aside(house, tmp_path, bad, rows_per_part):
-    version_id = house.__dict__.setdefault("picky", house.register(Picky()).id)
+def test_every_line_is_either_scored_or_set_aside(house, picky, tmp_path, bad, rows_per_part):
     texts = {
         "": '{"id": %d, "a": 1, "b": 2, "l": [1]}',
         "value": '{"id": %d, "a": "no", "b": 2}',
@@ -195,7 +200,7 @@ def test_every_line_is_either_scored_or_set_aside(house, tmp_path, bad, rows_per
     }
     lines = [texts[kind] % place for place, kind in enumerate(bad)]
     tail = '{"id": -1, "a": 1, "b": 2, "l": [2]}'
-    result = score(house, version_id, tmp_path, "\n".join([*lines, tail]), "out.parquet", rows_per_part=rows_per_part)
+    result = score(house, picky, tmp_path, "\n".join([*lines, tail]), "out.parquet", rows_per_part=rows_per_part)
     is_bad = [bool(kind) and (kind != "list") for kind in bad]
     assert read(tmp_path / "out.parquet")["id"].to_pylist() == [
         *(place for place, each in enumerate(is_bad) if not each),

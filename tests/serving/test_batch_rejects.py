@@ -82,6 +82,13 @@ def test_too_many_bad_rows_end_the_job_and_a_larger_allowance_goes_on(house, pic
     assert left_behind(tmp_path) == []
 
 
+def test_a_flood_of_records_that_are_none_ends_the_job_with_the_first_of_its_blocks(house, picky, tmp_path):
+    (tmp_path / "in.csv").write_text("a,b\n" + "1,2\n" * 50 + "1\n" * 101)
+    with pytest.raises(InvalidInput, match=r"at most 100 may be set aside; one says: The record has 1 values"):
+        house.serving.batch(picky, str(tmp_path / "in.csv"), str(tmp_path / "out.csv"), BatchOptions(max_rejects=100))
+    assert not (tmp_path / "out.csv").exists()
+
+
 def test_a_file_without_one_good_row_is_refused(house, picky, tmp_path):
     pq.write_table(pa.table({"a": ["x"], "b": ["y"]}), tmp_path / "in.parquet")
     with pytest.raises(InvalidInput, match="Not one row can be scored"):
@@ -103,14 +110,13 @@ def test_what_was_set_aside_before_does_not_outlive_a_better_run(house, picky, t
     bad=st.lists(st.sampled_from(["", "value", "short", "model"]), max_size=60),
     rows_per_part=st.integers(1, 70),
 )
-def test_every_row_of_a_csv_is_either_scored_or_set_aside(house, tmp_path, bad, rows_per_part):
-    version_id = house.__dict__.setdefault("picky", house.register(Picky()).id)
+def test_every_row_of_a_csv_is_either_scored_or_set_aside(house, picky, tmp_path, bad, rows_per_part):
     texts = {"": "{0},1,2", "value": "{0},1,no", "short": "{0}", "model": "{0},13,2"}
     lines = [texts[kind].format(place) for place, kind in enumerate(bad)]
     (tmp_path / "in.csv").write_text("\n".join(["id,a,b", *lines, "-1,1,2", ""]))
     target = tmp_path / "out.parquet"
     options = BatchOptions(rows_per_part=rows_per_part, workers=1, overwrite=True)
-    result = house.serving.batch(version_id, str(tmp_path / "in.csv"), str(target), options)
+    result = house.serving.batch(picky, str(tmp_path / "in.csv"), str(target), options)
     good = [str(place) for place, kind in enumerate(bad) if not kind]
     assert read(target)["id"].to_pylist() == [*good, "-1"]
     assert result.rejected == len(bad) - len(good)

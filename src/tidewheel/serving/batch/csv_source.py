@@ -11,7 +11,7 @@ from typing import Any
 
 from tidewheel.base.errors import InvalidInput
 from tidewheel.serving.batch.places import FileFacts, Place
-from tidewheel.serving.batch.sources import MalformedRow, dropped
+from tidewheel.serving.batch.sources import MalformedRow, check_malformed, dropped
 
 _BLOCK_BYTES = 4 << 20
 _TEXT_MAX = 10_000  # characters of a malformed record that are kept
@@ -20,8 +20,9 @@ _TEXT_MAX = 10_000  # characters of a malformed record that are kept
 class CsvSource:
     """One CSV file."""
 
-    def __init__(self, place: Place, facts: FileFacts) -> None:
+    def __init__(self, place: Place, facts: FileFacts, max_malformed: int) -> None:
         self._place = place
+        self._max_malformed = max_malformed
         self.identity = [f"{facts.path} {facts.size_bytes} {facts.modified_ns}"]
         self.malformed: list[MalformedRow] = []
         self.total_rows: int | None = None
@@ -59,7 +60,9 @@ class CsvSource:
                 csv.open_csv(stream, read_options=read, parse_options=parse, convert_options=convert) as reader,
             ):
                 yield pa.RecordBatch.from_pylist([], schema=reader.schema)  # names the columns where there are no rows
-                yield from reader
+                for batch in reader:
+                    check_malformed(self.malformed, self._max_malformed)
+                    yield batch
         except (pa.ArrowException, OSError) as error:
             raise self._unreadable(error) from None
 

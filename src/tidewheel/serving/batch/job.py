@@ -99,7 +99,7 @@ def _looked_at(opening: VersionOpening, source: str, target: str, options: Batch
     rejects = place_of(options.rejects) if options.rejects else to.beside(f"{_stem(to.name)}.rejected.parquet")
     if format_of(rejects) is Format.DELTA:
         raise InvalidInput(f"Bad rows cannot go to {rejects.address}.", fix="End it in .parquet, .csv or .jsonl.")
-    opened = open_source(place_of(source), frozenset(opening.version.inputs))
+    opened = open_source(place_of(source), frozenset(opening.version.inputs), options.max_rejects)
     absent = [name for name in (*(options.columns or ()), options.time) if name and name not in opened.schema.names]
     if absent:
         there = ", ".join(opened.schema.names)
@@ -122,7 +122,7 @@ def _check_target(job: _Job, scorer: PartScorer) -> None:
     if many and format_of(job.target) is Format.CSV:
         raise InvalidInput(
             f"{job.target.address} cannot hold the output {many[0]!r}, which has several values a row.",
-            fix="Write .parquet or a Delta table.",
+            fix="Write .parquet, .jsonl or a Delta table.",
         )
 
 

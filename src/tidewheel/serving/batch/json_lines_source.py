@@ -14,13 +14,12 @@ import msgspec
 from tidewheel.base.errors import InvalidInput
 from tidewheel.serving.batch.json_columns import JsonColumns, Record, column_of
 from tidewheel.serving.batch.places import FileFacts, Place
-from tidewheel.serving.batch.sources import MalformedRow, dropped
+from tidewheel.serving.batch.sources import MalformedRow, check_malformed, dropped
 from tidewheel.serving.worker.python_json import with_nulls
 
 _BLOCK_BYTES = 4 << 20
 _MAX_LINE_BYTES = 64 << 20
 _TEXT_MAX = 10_000  # characters of a malformed record that are kept
-_HOPELESS = 1_000  # a file that begins with so many lines of which none is a record is of another format
 _BOM = b"\xef\xbb\xbf"
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -31,8 +30,9 @@ Numbered = list[tuple[int, Record]]
 class JsonLinesSource:
     """One file of JSON Lines, for a model with these inputs."""
 
-    def __init__(self, place: Place, facts: FileFacts, inputs: Set[str]) -> None:
+    def __init__(self, place: Place, facts: FileFacts, inputs: Set[str], max_malformed: int) -> None:
         self._place = place
+        self._max_malformed = max_malformed
         self.identity = [f"{facts.path} {facts.size_bytes} {facts.modified_ns}"]
         self.malformed: list[MalformedRow] = []
         self.total_rows: int | None = 0
@@ -40,8 +40,6 @@ class JsonLinesSource:
         for records in self._records():
             columns.look([record for _, record in records])
             rows += len(records)
-            if not rows and len(self.malformed) >= _HOPELESS:
-                break
         self.total_rows = rows
         self.schema = columns.schema(inputs)
         if not self.schema.names or self._is_array():
@@ -85,6 +83,7 @@ class JsonLinesSource:
                     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                         self._set_aside(row, line, f"The line is no JSON object: {error}.")
                     row += 1
+            check_malformed(self.malformed, self._max_malformed)
             yield records
 
     def _blocks(self) -> Iterator[list[bytes]]:

@@ -6,12 +6,13 @@ A source gives its rows in one fixed order, so that part 7 of a file is the same
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from tidewheel.base.errors import InvalidInput, NotFound
 from tidewheel.serving.batch.places import FileFacts, Place
+from tidewheel.serving.batch.scoring import too_many_rejects
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,7 +47,7 @@ class Source(Protocol):
         """The rows from `first_row` on, in tables of any size.
 
         Raises:
-            InvalidInput: if the bytes are not of the format.
+            InvalidInput: if the bytes are not of the format, or more records are malformed than may be.
         """
         ...
 
@@ -61,8 +62,8 @@ class Part:
     table: pa.Table | None
 
 
-def open_source(place: Place, inputs: Set[str]) -> Source:
-    """The source at a place, for a model with these inputs.
+def open_source(place: Place, inputs: Set[str], max_malformed: int) -> Source:
+    """The source at a place, for a model with these inputs; one with more than `max_malformed` such records is refused.
 
     Raises:
         NotFound: if there is nothing.
@@ -78,20 +79,20 @@ def open_source(place: Place, inputs: Set[str]) -> Source:
     if place.path.lower().endswith(CSV_ENDINGS + JSON_LINES_ENDINGS):
         if len(files) > 1:
             raise InvalidInput(f"{place.address} is {len(files)} files of text.", fix="Score them one by one.")
-        return _text_source(place, files[0], inputs)
+        return _text_source(place, files[0], inputs, max_malformed)
     from tidewheel.serving.batch.parquet_source import ParquetSource
 
     return ParquetSource(place, files)
 
 
-def _text_source(place: Place, facts: FileFacts, inputs: Set[str]) -> Source:
+def _text_source(place: Place, facts: FileFacts, inputs: Set[str], max_malformed: int) -> Source:
     if place.path.lower().endswith(CSV_ENDINGS):
         from tidewheel.serving.batch.csv_source import CsvSource
 
-        return CsvSource(place, facts)
+        return CsvSource(place, facts, max_malformed)
     from tidewheel.serving.batch.json_lines_source import JsonLinesSource
 
-    return JsonLinesSource(place, facts, inputs)
+    return JsonLinesSource(place, facts, inputs, max_malformed)
 
 
 def parts_of(source: Source, rows_per_part: int, finished: Set[int]) -> Iterator[Part]:
@@ -120,6 +121,12 @@ def parts_of(source: Source, rows_per_part: int, finished: Set[int]) -> Iterator
 
 def _part(index: int, rows_per_part: int, table: pa.Table, finished: Set[int]) -> Part:
     return Part(index, index * rows_per_part, table.num_rows, None if index in finished else table)
+
+
+def check_malformed(malformed: Sequence[MalformedRow], most: int) -> None:
+    """Refuse a source once more of its records are malformed than may be, before more of them fill the memory."""
+    if len(malformed) > most:
+        raise too_many_rejects(len(malformed), most, malformed[0].reason)
 
 
 def dropped(tables: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
