@@ -17,7 +17,7 @@ class Weighted:
         return 2 * rows[:, :1] - rows[:, 1:2]
 
 
-def deploy(house, model, **options):
+def deploy(house, model, rows=len(ROWS), **options):
     folder = house.home / "model"
     folder.mkdir()
     kind = saving_format(model)
@@ -27,7 +27,7 @@ def deploy(house, model, **options):
         format=kind.name,
         folder=folder,
         signature=Signature.of(["a", "b", "c"], ["p"]),
-        sample=pa.table({name: ROWS[:, place] for place, name in enumerate("abc")}),
+        sample=pa.table({name: ROWS[:rows, place] for place, name in enumerate("abc")}),
         trust=True,
     )
     house.serving.create_endpoint("surge")
@@ -87,3 +87,41 @@ def test_without_anything_to_explain_against_the_answer_says_what_to_do(house, c
     client = connect(house.start())
     answer = client.infer([1.0, 2.0], parameters={"explain": True})
     assert answer.status == 400, answer.body
+
+
+def test_a_table_is_explained_beside_its_predictions_as_tensors_are(house, connect):
+    deploy(house, Weighted())
+    client = connect(house.start())
+    tensor = client.infer(ROWS[0].tolist(), parameters={"explain": True})
+    body = {"inputs": [ROWS[0].tolist()], "params": {"explain": True}}
+    answer = client.request("POST", "/invocations", body)
+    assert answer.status == 200, answer.body
+    told = answer.json["explanation"]
+    np.testing.assert_allclose(told["attributions"], tensors(tensor)["attributions"])
+    assert (told["attributions_scale"], told["attributions_method"]) == ("output", "sampled")
+    assert "attributions_warning" not in told
+    plain = client.request("POST", "/invocations", {"inputs": [ROWS[0].tolist()]}).json
+    assert plain == {"predictions": answer.json["predictions"]}
+
+
+def test_an_explanation_against_a_handful_of_rows_warns_of_it(house, connect):
+    deploy(house, Weighted(), rows=3)
+    client = connect(house.start())
+    answer = client.infer(ROWS[0].tolist(), parameters={"explain": True})
+    warning = answer.json["parameters"]["attributions_warning"]
+    assert "compared with 3 rows only" in warning
+    assert "rows=" in warning
+
+
+@pytest.mark.parametrize("given", ["yes", 1, [True]])
+def test_to_ask_for_an_explanation_in_anything_but_true_or_false_is_refused(house, connect, given):
+    deploy(house, Weighted())
+    client = connect(house.start())
+    body = {"inputs": [ROWS[0].tolist()], "params": {"explain": given}}
+    for answer in (
+        client.infer(ROWS[0].tolist(), parameters={"explain": given}),
+        client.request("POST", "/invocations", body),
+    ):
+        assert answer.status == 400
+        assert "parameters.explain) Give true or false" in answer.json["error"]
+    assert client.infer(ROWS[0].tolist(), parameters={"explain": False, "mine": "kept"}).status == 200

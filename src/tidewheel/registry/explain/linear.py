@@ -29,6 +29,7 @@ class LinearExplainer:
         self._intercept = intercept
         self._mean = background.mean(axis=0)
         self._scale = scale
+        self._compared_with = len(background)
 
     def margins(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """The weighted sums, (rows, outputs)."""
@@ -44,4 +45,4 @@ class LinearExplainer:
             )
         values = (rows - self._mean)[:, :, None] * self._weights
         base = np.repeat(self.margins(self._mean[None, :]), len(rows), axis=0)
-        return Attributions(values, base, self._scale, "linear")
+        return Attributions(values, base, self._scale, "linear", compared_with=self._compared_with)

@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Scale = Literal["output", "margin"]
+FEW_ROWS = 20
+"""Fewer background rows than this do not tell what rows usually are: their mean alone is off by over a fifth of the
+standard deviation of a feature (1 / sqrt(20))."""
 Method = Literal["tree_shap", "linear", "sampled"]
 
 
@@ -23,6 +26,7 @@ class Attributions:
             log-odds for a classifier.
         method: how they were found.
         error: (rows, features, outputs), the standard error of `values` where they were sampled.
+        compared_with: how many background rows it was compared with; None where the model itself says what is usual.
     """
 
     values: NDArray[np.float64]
@@ -30,6 +34,18 @@ class Attributions:
     scale: Scale
     method: Method
     error: NDArray[np.float64] | None = None
+    compared_with: int | None = None
+
+    @property
+    def warning(self) -> str:
+        """What its reader should know before believing it; empty where there is nothing."""
+        if self.compared_with is None or self.compared_with >= FEW_ROWS:
+            return ""
+        only = "one row" if self.compared_with == 1 else f"{self.compared_with} rows"
+        return (
+            f"The model was compared with {only} only, so that the attributions say little: at least {FEW_ROWS} are "
+            "wanted. Log it with its training rows (rows=…), or with a longer input_example."
+        )
 
 
 class Explainer(Protocol):

@@ -49,6 +49,7 @@ class SampledExplainer:
                 fix=f"Allow at least {2 * max(features - 1, 1)}; some thousands for a small error.",
             )
         self._predictor = predictor
+        self._compared_with = len(background)
         self._draw(background, pairs, np.random.default_rng(seed))
         answers = self._ask(self._starts)
         self._base = answers.mean(axis=0)
@@ -73,7 +74,7 @@ class SampledExplainer:
         for place, row in enumerate(rows):
             values[place], error[place] = self._explain_one(row, ends[place])
         base = np.repeat(self._base[None, :], len(rows), axis=0)
-        return Attributions(values, base, "output", "sampled", error)
+        return Attributions(values, base, "output", "sampled", error, self._compared_with)
 
     def _explain_one(
         self, row: NDArray[np.float64], end: NDArray[np.float64]

@@ -1,4 +1,6 @@
-"""What a request's parameters say of its handling, alike in every protocol: the routing key, and how long to wait."""
+"""What a request's parameters say of its handling, alike in every protocol: the routing key, how long to wait, whether
+to say why. Parameters of other names are the client's own, as Triton allows, and are left alone.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +25,20 @@ def key_among(parameters: Mapping[str, Any] | None) -> str | None:
     if not isinstance(given, str | int) or isinstance(given, bool):
         raise InvalidInput("The routing key must be a string.", where="parameters.key")
     return str(given)
+
+
+def asks_why(parameters: Mapping[str, Any] | None) -> bool:
+    """Whether a request asks by its parameter `explain` for what each feature added to the answer.
+
+    Raises:
+        InvalidInput: if it is neither true nor false.
+    """
+    given = parameters.get("explain") if parameters else None
+    if given is None or given is True or given is False:
+        return given is True
+    raise InvalidInput(
+        f"The parameter explain is {given!r:.40}.", where="parameters.explain", fix="Give true or false."
+    )
 
 
 def deadline_of(remaining_s: float | None, parameters: Mapping[str, Any] | None) -> float | None:

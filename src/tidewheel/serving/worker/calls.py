@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tidewheel.base.errors import InvalidInput, TidewheelError
 from tidewheel.registry.tensors import TensorSpec
+from tidewheel.serving.worker.call_options import asks_why
 from tidewheel.storage.predictions.records import Prediction, RowsPrediction
 from tidewheel.storage.predictions.writer import PredictionWriter
 
@@ -71,7 +72,7 @@ class InferenceCall:
     """One inference request of any protocol. A protocol's codec fills the first part, `Inference` the second.
 
     Raises:
-        InvalidInput: if an input is given twice.
+        InvalidInput: if an input is given twice, or its parameters do not say clearly whether it is to be explained.
     """
 
     __slots__ = (
@@ -83,6 +84,7 @@ class InferenceCall:
         "deadline",
         "deadline_is_own",
         "endpoint",
+        "explains",
         "inputs",
         "key",
         "parameters",
@@ -118,6 +120,8 @@ class InferenceCall:
         self.key = key
         """What the caller's route is chosen by, if given."""
         self.parameters = parameters or {}
+        self.explains = asks_why(parameters)
+        """Whether its answer is to say why."""
         self.deadline = deadline
         """`time.monotonic()` after which it is not computed."""
         self.deadline_is_own = True

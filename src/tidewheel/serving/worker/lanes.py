@@ -43,7 +43,7 @@ class Work:
 
     def __init__(self, call: InferenceCall) -> None:
         self.call = call
-        self.explains = bool(call.parameters) and call.parameters.get("explain") is True
+        self.explains = call.explains
         """Whether its answer is to say why: it is computed alone, and never on the event loop."""
         self.outcome = Outcome(200, 0.0, NO_ROWS, {}, None)
         self.failure: BaseException | None = None

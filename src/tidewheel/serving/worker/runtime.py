@@ -161,7 +161,8 @@ class LoadedVersion:
         if base.shape[1] == 1:
             values, base = values[:, :, 0], base[:, 0]
         told: dict[str, NDArray[np.float64] | str] = {"attributions": values, "attributions_base": base}
-        return told | {"attributions_scale": found.scale, "attributions_method": found.method}
+        told |= {"attributions_scale": found.scale, "attributions_method": found.method}
+        return told | {"attributions_warning": found.warning} if found.warning else told
 
     def wait_until_back(self, within_s: float) -> bool:
         """After a failed call: wait for a process of its own to be there again, and say whether it is; blocks."""

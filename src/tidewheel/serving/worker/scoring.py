@@ -13,7 +13,7 @@ import msgspec
 
 from tidewheel.base.errors import InvalidInput, NotFound, TidewheelError
 from tidewheel.serving.worker.answer_tensors import model_tensors
-from tidewheel.serving.worker.calls import Answer, Input
+from tidewheel.serving.worker.calls import Answer, Explanation, Input
 from tidewheel.serving.worker.endpoints import EndpointTable
 from tidewheel.serving.worker.http_answers import JSON
 from tidewheel.serving.worker.http_protocol import Exchange
@@ -24,10 +24,14 @@ _PREDICT = ":predict"
 _encode = msgspec.json.Encoder().encode
 
 
-class Predictions(msgspec.Struct, frozen=True):
-    """The body of an answer: a number a row; a list, where the one output has more; an object of several outputs."""
+class Predictions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The body of an answer: a number a row; a list, where the one output has more; an object of several outputs.
+
+    `explanation` is there where `params` asked for it: its tensors as nested lists, and its texts, by name.
+    """
 
     predictions: Sequence[float | list[Any] | dict[str, Any] | None]
+    explanation: dict[str, list[Any] | str] | None = None
 
 
 class ScoringCall(RestCall):
@@ -40,7 +44,7 @@ class ScoringCall(RestCall):
             answer.request_id.encode(),
             answer.version.id.encode(),
         )
-        self.send(_encode(predictions_of(answer)), JSON, extra)
+        self.send(_encode(_explained(predictions_of(answer), answer.explanation)), JSON, extra)
 
 
 class ScoringRest:
@@ -93,6 +97,14 @@ def predictions_of(answer: Answer) -> Predictions:
     if len(names) > 1:
         return Predictions([dict(zip(names, row, strict=True)) for row in outputs.tolist()])
     return Predictions(outputs[:, 0].tolist() if outputs.shape[1] == 1 else outputs.tolist())
+
+
+def _explained(predictions: Predictions, explanation: Explanation | None) -> Predictions:
+    """The body with what its request asked to be told beside."""
+    if explanation is None:
+        return predictions
+    told = {name: each if isinstance(each, str) else each.tolist() for name, each in explanation.items()}
+    return msgspec.structs.replace(predictions, explanation=told)
 
 
 def _scoring_of(exchange: Exchange) -> Scoring:
