@@ -105,7 +105,7 @@ class Platform:
         from tidewheel.serving import Serving
 
         rooms = self.metadata, self.registry, self.features, self._blobs, self.predictions
-        return Serving(*rooms, self.clock, self.settings, self.home)
+        return Serving(*rooms, self.clock, self.settings, self.home, held_by=self._holder_of)
 
     @late
     def rollout(self) -> Rollouts:
@@ -166,6 +166,11 @@ class Platform:
             if isinstance(part, late) and part.makes(kind):
                 return getattr(self, name)
         return next((room for room in vars(self).values() if type(room) is kind), None)
+
+    def _holder_of(self, endpoint: str) -> str | None:
+        """Who needs an endpoint: a rollout that runs there, or a loop that declares it."""
+        rollout = self.rollout.running(endpoint)
+        return f"the rollout {rollout.id}" if rollout is not None else self.loop.keeper(endpoint)
 
     def _version_files(self, version_id: str) -> dict[str, str]:
         return self.registry.version(version_id).files

@@ -45,8 +45,9 @@ def tick(home: Path, at: int) -> None:
     town, fate = Town(home), Fate(at)
     event.listen(town.metadata.engine, "begin", fate.pass_writing)
     event.listen(town.metadata.engine, "commit", fate.pass_point)
-    town.traffic.set_route = fate.around(town.traffic.set_route)  # type: ignore[method-assign]
-    town.aliases.promote = fate.around(town.aliases.promote)  # type: ignore[method-assign]
+    town.traffic.change_route = fate.around(town.traffic.change_route)  # type: ignore[method-assign]
+    town.traffic.publish = fate.around(town.traffic.publish)  # type: ignore[method-assign]
+    town.aliases.follow = fate.around(town.aliases.follow)  # type: ignore[method-assign]
     town.rollouts.tick()
 
 

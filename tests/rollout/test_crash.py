@@ -33,7 +33,7 @@ def outcome(home: Path) -> dict[str, Any]:
         "state": (rollout.state, rollout.stage, rollout.settled, [stage.name for stage in rollout.stages]),
         "moves": [(decision.move, decision.reason) for decision in town.rollouts.decisions(rollout.id)],
         "evidence": evidence,
-        "routes": town.traffic.history("surge"),
+        "routes": [(route.weights, route.shadows) for route in town.traffic.history("surge")],
         "champion": town.aliases.champion,
         "journal": kinds,
     }

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tests.rollout.town import CANDIDATE, CHAMPION, Behaviour, Town
 
-from tidewheel.base.errors import Conflict, InvalidInput, NotFound
+from tidewheel.base.errors import Conflict, InvalidInput, NotFound, TidewheelError
 from tidewheel.rollout import AB, Canary, Move, RolloutState, Shadow
 from tidewheel.storage.journal import read_entries, verify_chain
 
@@ -29,8 +29,8 @@ def test_a_good_candidate_walks_every_stage_and_becomes_champion(town: Town) -> 
     assert done.settled
     assert town.aliases.champion == CANDIDATE
     assert town.traffic.route("surge").weights == {CANDIDATE: 100.0}
-    splits = [{v: w for v, w in past["weights"].items() if v == CANDIDATE} for past in town.traffic.history("surge")]
-    assert splits == [{}, {}, {CANDIDATE: 20.0}, {CANDIDATE: 50.0}, {CANDIDATE: 100.0}]
+    splits = [{v: w for v, w in past.weights.items() if v == CANDIDATE} for past in town.traffic.history("surge")]
+    assert splits == [{CANDIDATE: 100.0}, {CANDIDATE: 50.0}, {CANDIDATE: 20.0}, {}, {}]
     assert [d.move for d in town.rollouts.decisions(rollout.id)] == [Move.ADVANCE, Move.ADVANCE, Move.PROMOTE]
 
 
@@ -151,32 +151,13 @@ def test_a_promoted_candidate_can_be_rolled_back_by_hand(town: Town) -> None:
     rollout = town.rollouts.start("surge", CHAMPION, CANDIDATE, Shadow("2m"))
     town.walk(EQUAL, rollout.id, rounds=10)
     assert town.aliases.champion == CANDIDATE
-    assert town.rollouts.rollback("surge").state is RolloutState.ROLLED_BACK
+    restored = town.rollouts.rollback("surge")
+    assert (restored.champion_version, restored.before_version) == (CHAMPION, CANDIDATE)
+    assert town.rollouts.get(rollout.id).state is RolloutState.ROLLED_BACK
     assert town.aliases.champion == CHAMPION
     assert town.traffic.route("surge").weights == {CHAMPION: 100.0}
     with pytest.raises(Conflict):
         town.rollouts.rollback("surge")
-
-
-def test_a_rollback_does_not_skip_a_version_that_was_deployed_by_hand_since(town: Town) -> None:
-    rollout = town.rollouts.start("surge", CHAMPION, CANDIDATE, Shadow("2m"))
-    town.walk(EQUAL, rollout.id, rounds=10)
-    town.traffic.set_route("surge", {"ver_by_hand": 100.0}, (), None)
-    with pytest.raises(Conflict, match="another version"):
-        town.rollouts.rollback("surge")
-    assert town.traffic.route("surge").weights == {"ver_by_hand": 100.0}
-
-
-def test_an_endpoint_without_rollouts_cannot_be_rolled_back(town: Town) -> None:
-    with pytest.raises(NotFound):
-        town.rollouts.rollback("surge")
-
-
-def test_a_split_set_by_hand_is_set_back_while_the_rollout_runs(town: Town) -> None:
-    town.rollouts.start("surge", CHAMPION, CANDIDATE, replace(PLAN, shadow=None))
-    town.traffic.set_route("surge", {CANDIDATE: 100.0}, (), None)
-    town.rollouts.tick()
-    assert town.traffic.route("surge").weights == {CHAMPION: 80.0, CANDIDATE: 20.0}
 
 
 def test_evidence_begins_when_all_workers_route_by_the_stage(town: Town) -> None:
@@ -214,14 +195,14 @@ def test_every_decision_is_journaled_with_its_evidence_and_its_cause(town: Town)
     json.dumps([entry.data for entry in made], allow_nan=False)
 
 
-def test_a_rollout_whose_route_cannot_be_set_does_not_begin(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise NotFound("There is no model version 'ver_new'.")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(town.traffic, "set_route", refuse)
-        with pytest.raises(NotFound, match="ver_new"):
-            town.rollouts.start("surge", CHAMPION, CANDIDATE, PLAN)
+@pytest.mark.parametrize(("flaw", "error"), [("refused", NotFound), ("misfits", InvalidInput)])
+def test_a_rollout_of_a_candidate_that_cannot_answer_does_not_begin(
+    town: Town, flaw: str, error: type[TidewheelError]
+) -> None:
+    getattr(town.traffic, flaw).add(CANDIDATE)
+    with pytest.raises(error, match="ver_new"):
+        town.rollouts.start("surge", CHAMPION, CANDIDATE, PLAN)
     (rollout,) = town.rollouts.ls("surge")
     assert rollout.state is RolloutState.ABORTED
-    assert rollout.reason == "It could not begin: There is no model version 'ver_new'."
+    assert rollout.reason.startswith("It could not begin: ")
+    assert len(town.traffic.history("surge")) == 1

@@ -1,9 +1,8 @@
 """A small town that rollouts are tried in: real stores, a real prediction log, a clock that the test moves, and a
-traffic desk and alias book that keep their state in files (so that a killed process finds them as they were)."""
+traffic desk and alias book that keep their books in the same database (so that they commit with a rollout's moves)."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,14 +10,36 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sqlalchemy as sa
 
 from tidewheel.base.clock import ReplayClock
+from tidewheel.base.errors import InvalidInput, NotFound
 from tidewheel.rollout import Rollouts
-from tidewheel.storage import Metadata, open_backend, schema, sqlite_url
+from tidewheel.serving.assignment import order_weights
+from tidewheel.storage import Change, Metadata, open_backend, schema, sqlite_url
 from tidewheel.storage.predictions import Label, Prediction, PredictionLog, PredictionWriter
 
 MORNING = datetime(2026, 3, 2, 6, tzinfo=UTC)
 CHAMPION, CANDIDATE = "ver_old", "ver_new"
+
+
+_books = sa.MetaData()
+_splits = sa.Table(
+    "town_splits",
+    _books,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("endpoint", sa.Text),
+    sa.Column("weights", sa.JSON),
+    sa.Column("shadows", sa.JSON),
+    sa.Column("entry_id", sa.Text),
+)
+_champions = sa.Table(
+    "town_champions",
+    _books,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("version", sa.Text),
+    sa.Column("endpoint", sa.Text),
+)
 
 
 @dataclass(frozen=True)
@@ -26,51 +47,89 @@ class Split:
     weights: Mapping[str, float]
     shadows: Sequence[str]
     generation: int
+    entry_id: str
+
+    @property
+    def champion(self) -> str | None:
+        return list(self.weights)[-1] if self.weights else None
 
 
 class TrafficDesk:
-    """Fits `rollout.Traffic`. `lagging` says that workers have not taken the newest split up yet."""
+    """Fits `rollout.Traffic`. `lagging` says that workers have not taken the newest split up yet; `refused` are those
+    versions that cannot answer, and `misfits` those that ask for what nobody gives."""
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
+    def __init__(self, metadata: Metadata) -> None:
+        self._metadata = metadata
         self.lagging = False
+        self.refused: set[str] = set()
+        self.misfits: set[str] = set()
 
-    def set_route(self, endpoint: str, weights: Mapping[str, float], shadows: Sequence[str], unit: Any) -> Split:
-        book = self._read()
-        history = book.setdefault(endpoint, [])
-        history.append({"weights": dict(weights), "shadows": list(shadows)})
-        part = self._file.with_suffix(".part")
-        part.write_text(json.dumps(book))
-        part.rename(self._file)
-        return Split(weights, shadows, len(history))
+    def prepare(self, version_ids: Sequence[str]) -> None:
+        for version in version_ids:
+            if version in self.refused:
+                raise NotFound(f"There is no model version {version!r}.")
+
+    def check_candidate(self, endpoint: str, champion: str, candidate: str) -> None:
+        if candidate in self.misfits:
+            raise InvalidInput(f"{candidate} requires inputs that requests to {endpoint!r} do not give: rain.")
+
+    def change_route(
+        self,
+        change: Change,
+        endpoint: str,
+        weights: Mapping[str, float],
+        shadows: Sequence[str],
+        unit: Any = None,
+        *,
+        new_endpoint: bool = False,
+    ) -> None:
+        newest = self._read(change.connection, endpoint)[-1:]
+        if newest and (newest[0].weights, newest[0].shadows) == (dict(weights), list(shadows)):
+            return
+        before = list(newest[0].weights) if newest else []
+        ordered = order_weights(before, weights)
+        entry_id = change.emit("town.split.changed", f"endpoint:{endpoint}", {"weights": ordered})
+        row = {"endpoint": endpoint, "weights": list(ordered.items()), "shadows": list(shadows), "entry_id": entry_id}
+        change.execute(_splits.insert().values(**row))
+
+    def publish(self) -> int:
+        return 0
+
+    def set_by(self, actor: str, endpoint: str, weights: Mapping[str, float]) -> None:
+        """Somebody sets a split past the rollouts, as over serving's own door."""
+        with self._metadata.change(actor=actor) as change:
+            self.change_route(change, endpoint, weights, ())
 
     def route(self, endpoint: str) -> Split | None:
-        history = self.history(endpoint)
-        return Split(history[-1]["weights"], history[-1]["shadows"], len(history)) if history else None
+        return next(iter(self.history(endpoint, 1)), None)
+
+    def history(self, endpoint: str, limit: int = 1000) -> list[Split]:
+        with self._metadata.read() as connection:
+            return self._read(connection, endpoint)[::-1][:limit]
 
     def applied(self, generation: int) -> bool:
         return not self.lagging
 
-    def history(self, endpoint: str) -> list[dict[str, Any]]:
-        return self._read().get(endpoint, [])
-
-    def _read(self) -> dict[str, Any]:
-        return json.loads(self._file.read_text()) if self._file.exists() else {}
+    def _read(self, connection: sa.Connection, endpoint: str) -> list[Split]:
+        query = sa.select(_splits).where(_splits.c.endpoint == endpoint).order_by(_splits.c.number)
+        return [Split(dict(row.weights), row.shadows, row.number, row.entry_id) for row in connection.execute(query)]
 
 
 class AliasBook:
-    """Fits `rollout.Aliases`."""
+    """Fits `rollout.Aliases`: one model, whose champion every endpoint may move."""
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
+    def __init__(self, metadata: Metadata) -> None:
+        self._metadata = metadata
 
-    def promote(self, version_id: str) -> None:
-        if self.champion != version_id:
-            self._file.write_text(version_id)
+    def follow(self, change: Change, endpoint: str, version_id: str, before: str | None) -> None:
+        change.execute(_champions.insert().values(version=version_id, endpoint=endpoint))
 
     @property
     def champion(self) -> str | None:
-        return self._file.read_text() if self._file.exists() else None
+        with self._metadata.read() as connection:
+            query = sa.select(_champions.c.version).order_by(_champions.c.number.desc()).limit(1)
+            found: str | None = connection.scalar(query)
+            return found
 
 
 @dataclass(frozen=True)
@@ -94,18 +153,20 @@ class Town:
         self.clock = ReplayClock(clock_file, None if clock_file.exists() else MORNING)
         self.metadata = Metadata(sqlite_url(self.folder / "metadata.db"), self.clock)
         schema.create_all(self.metadata.engine)
+        _books.create_all(self.metadata.engine)
         (self.folder / "predictions").mkdir(exist_ok=True)
         tables = open_backend("tables", f"file://{self.folder / 'tables'}")
         self.log = PredictionLog(self.folder / "predictions", self.metadata, tables)
-        self.traffic = TrafficDesk(self.folder / "traffic.json")
-        self.aliases = AliasBook(self.folder / "champion")
+        self.traffic = TrafficDesk(self.metadata)
+        self.aliases = AliasBook(self.metadata)
         self.rollouts = Rollouts(self.metadata, self.log, self.traffic, self.aliases, self.clock)
         self._writer: PredictionWriter | None = None
 
     def open_for_business(self) -> None:
         """The champion gets all traffic."""
-        self.traffic.set_route(self.endpoint, {CHAMPION: 100.0}, (), None)
-        self.aliases.promote(CHAMPION)
+        with self.metadata.change() as change:
+            self.traffic.change_route(change, self.endpoint, {CHAMPION: 100.0}, ())
+            self.aliases.follow(change, self.endpoint, CHAMPION, None)
 
     def serve(
         self,

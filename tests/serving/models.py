@@ -67,3 +67,21 @@ class Slow:
         if rows.any():
             time.sleep(0.2)
         return rows[:, :1]
+
+
+class HeldUp:
+    """Cannot be loaded while the file `hold` is there; then it adds up rows."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+
+    def __setstate__(self, state):
+        import time
+        from pathlib import Path
+
+        while Path(state["folder"], "hold").exists():
+            time.sleep(0.005)
+        self.__dict__.update(state)
+
+    def predict(self, rows):
+        return rows.sum(axis=1, keepdims=True)

@@ -12,7 +12,7 @@ from typer.main import get_command
 
 import tidewheel.cli
 
-_MACHINERY = {"batch_bar", "__main__", "cells", "command", "output", "program"}
+_MACHINERY = {"batch_bar", "__main__", "cells", "command", "output", "waiting", "program"}
 
 
 def build() -> TyperGroup:

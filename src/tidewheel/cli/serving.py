@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tidewheel.base.errors import InvalidInput
+from tidewheel.base.errors import InvalidInput, NotFound
 from tidewheel.cli.command import Opened, assignments, command
 from tidewheel.cli.output import console_of, line, table
 from tidewheel.cli.registry import find
 
 if TYPE_CHECKING:
     from tidewheel.app import Platform
+    from tidewheel.rollout import Rollout, RouteByHand
     from tidewheel.serving import BatchResult
 
 
@@ -21,7 +22,8 @@ def register(app: typer.Typer) -> None:
     app.add_typer(endpoints, name="endpoints")
     command(app, "deploy")(deploy)
     command(app, "batch", show=_batch_told, local_only=True)(batch)
-    command(app, "rollback", show=line("{endpoint}: {champion_version} answers again ({state})."))(rollback)
+    restored = line("{endpoint}: {champion_version} answers again, in place of {before_version}.")
+    command(app, "rollback", show=restored)(rollback)
 
 
 endpoints = typer.Typer(help="Endpoints: names that traffic arrives at, and their routes.", no_args_is_help=True)
@@ -45,6 +47,17 @@ def create(opened: Opened, name: str) -> object:
     return opened.serving.create_endpoint(name)
 
 
+@command(endpoints, "delete", show=typer.echo)
+def delete(
+    opened: Opened,
+    name: str,
+    yes: Annotated[bool, typer.Option("--yes", help="Although it has answered in the last five minutes.")] = False,
+) -> object:
+    """Take an endpoint away; workers forget it. Refused while a loop declares it or a rollout runs there."""
+    opened.serving.delete_endpoint(name, yes)
+    return f"The endpoint {name} is deleted. Its model versions stay."
+
+
 @command(endpoints, "route", show=line("{endpoint}: {weights}"))
 def route(
     opened: Opened,
@@ -52,9 +65,10 @@ def route(
     to: Annotated[list[str], typer.Option("--to", metavar="MODEL=PERCENT", help="A version's share; repeat it.")],
     shadow: Annotated[list[str] | None, typer.Option("--shadow", metavar="MODEL", help="Answers copies.")] = None,
 ) -> object:
-    """Share an endpoint's traffic between versions by hand."""
+    """Share an endpoint's traffic between versions by hand. A rollout that runs there ends."""
+    opened.serving.endpoint(name)  # a mistyped name is told, and not made an endpoint
     weights = {find(opened, model).id: float(percent) for model, percent in assignments(to).items()}
-    return opened.serving.set_route(name, weights, [find(opened, model).id for model in shadow or []])
+    return opened.rollout.set_route(name, weights, [find(opened, model).id for model in shadow or []])
 
 
 @command(endpoints, "configure")
@@ -100,25 +114,42 @@ def deploy(
     ab: Annotated[
         str | None, typer.Option("--ab", metavar="GOAL", help="Half and half until it is proven better.")
     ] = None,
-    now: Annotated[bool, typer.Option("--now", help="All the traffic at once, unwatched.")] = False,
+    now: Annotated[
+        bool, typer.Option("--now", help="All the traffic at once, unwatched; a rollout that runs there ends.")
+    ] = False,
+    wait: Annotated[bool, typer.Option(help="Wait, 30 s at most, until the workers answer by it.")] = True,
 ) -> object:
-    """Bring a version to an endpoint's traffic. The first version of an endpoint gets all of it at once."""
+    """Bring a version to an endpoint's traffic. The first version of an endpoint gets all of it at once.
+
+    The model's alias `champion` follows the endpoint of the model's name, and any endpoint where its holder answers.
+    """
+    from tidewheel.cli.waiting import wait_for_workers
     from tidewheel.rollout import AB, Canary, Shadow
 
     if sum((canary, shadow is not None, ab is not None, now)) > 1:
         raise InvalidInput("A deployment goes one way.", fix="Give one of --canary, --shadow, --ab and --now.")
     version = find(opened, model)
-    present = opened.serving.create_endpoint(endpoint)
-    if now or present.route is None or not present.route.weights:
-        route = opened.serving.set_route(endpoint, {version.id: 100.0})
-        opened.registry.promote(version.id)
-        return route
-    plan = Shadow(shadow) if shadow else AB(ab) if ab else Canary()
-    return opened.rollout.start(endpoint, None, version.id, plan)
+    deployed: RouteByHand | Rollout
+    if now or not _answers(opened, endpoint):
+        deployed = opened.rollout.set_route(endpoint, {version.id: 100.0}, reason=f"{model} was deployed at once.")
+    else:
+        plan = Shadow(shadow) if shadow else AB(ab) if ab else Canary()
+        deployed = opened.rollout.start(endpoint, None, version.id, plan)
+    if wait:
+        wait_for_workers(opened, endpoint)
+    return deployed
+
+
+def _answers(opened: Opened, endpoint: str) -> bool:
+    """Whether an endpoint is there and has a version to answer with."""
+    try:
+        return bool(opened.serving.endpoint(endpoint).route.weights)
+    except NotFound:
+        return False
 
 
 def rollback(opened: Opened, endpoint: str, reason: str = "Rolled back by hand.") -> object:
-    """Give an endpoint back to the champion before."""
+    """Give an endpoint back to the champion before, whether that made room in a rollout or at once."""
     return opened.rollout.rollback(endpoint, reason)
 
 

@@ -186,6 +186,13 @@ class Loops:
                 change.emit("loop.loop.declared", f"loop:{loop.name}", record.spec, inputs=[feature_set])
         return record
 
+    def keeper(self, endpoint: str) -> str | None:
+        """Which loop keeps an endpoint, in words; None if none does, or it is paused."""
+        with self._metadata.read() as connection:
+            keeping = (each for each in store.all_loops(connection) if each.endpoint == endpoint and not each.paused)
+            found = next(keeping, None)
+        return None if found is None else f"the loop {found.name!r} (take it out of its project, or pause it)"
+
     def _check_claims(self, loop: Loop) -> None:
         """Two loops on one endpoint would each train against the other's champions, and take away its monitors."""
         with self._metadata.read() as connection:

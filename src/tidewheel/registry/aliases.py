@@ -1,16 +1,20 @@
 """Aliases: promoting gives one to a version, rolling back returns it to its former holder.
 
-A part of `Registry`. MLflow's set, delete and get by alias are `promote`, `remove_alias` and `holder`.
+A part of `Registry`. MLflow's set, delete and get by alias are `promote`, `remove_alias` and `holder`; `follow` is what
+deployments and rollouts do.
 """
 
 from __future__ import annotations
 
 from tidewheel.base.doors import door
 from tidewheel.base.errors import Conflict, InvalidInput, NotFound
-from tidewheel.registry import alias_store
+from tidewheel.registry import alias_store, store
 from tidewheel.registry.lookup import RegistryStores, find_holder, require_listed, require_model, require_version
 from tidewheel.registry.names import check_alias
 from tidewheel.registry.records import ModelVersion
+from tidewheel.storage import Change
+
+CHAMPION = "champion"
 
 
 class Aliases(RegistryStores):
@@ -33,6 +37,31 @@ class Aliases(RegistryStores):
             facts["from_version_id"] = former.id if former else None
             change.emit("registry.version.promoted", version.node, facts)
             return require_version(change.connection, version_id)
+
+    def follow(self, change: Change, endpoint: str, version_id: str, before: str | None) -> None:
+        """A version is champion of an endpoint now, in place of `before`: in the open change, give it the alias
+        `champion` of its model, if that is this endpoint's to move.
+
+        It is, if nobody holds the alias, or its holder is the version that made room, or the endpoint has the model's
+        name. Otherwise the alias stands for what answers elsewhere, or a person has put it where it is, and it stays.
+        If the version is the one that held it before, the alias goes back: its present holder is forgotten.
+        """
+        version = store.find_version(change.connection, version_id)
+        if version is None or version.deleted_at is not None:  # what is deleted goes on answering, without an alias
+            return
+        held = alias_store.stack(change.connection, version.model, CHAMPION)
+        mine = not held or held[0] == before or endpoint == version.model
+        if not mine or held[:1] == [version_id]:
+            return
+        back = held[1:2] == [version_id]
+        if back:
+            alias_store.pop(change.connection, version.model, CHAMPION)
+        else:
+            alias_store.push(change.connection, version.model, CHAMPION, version_id, self._clock.now_us())
+        facts = {"model": version.model, "number": version.number, "alias": CHAMPION, "endpoint": endpoint}
+        facts["from_version_id"] = held[0] if held else None
+        kind = "registry.version.rolled_back" if back else "registry.version.promoted"
+        change.emit(kind, version.node, facts)
 
     @door("POST", "/registry/models/{name}/rollback")
     def rollback(self, name: str, alias: str = "champion") -> ModelVersion:

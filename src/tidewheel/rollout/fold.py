@@ -3,8 +3,9 @@
 Called by `Rollouts.tick` within the transaction that also moves the log's cursor, so that every record counts exactly
 once, whatever dies. A record belongs to the stage in force at its own instant; records between a decision and the
 moment when every worker routed by it belong to none. Only a server's failures speak against a version (500 and above,
-and 429, which says that its own queue was full); what the caller got wrong (the other 4xx) is left out. A label counts
-once, the first time it is seen.
+and 429, which says that its own queue was full); what the caller got wrong (the other 4xx) is left out. But a shadow
+that refuses what the champion has answered is wrong itself, and has failed. A label counts once, the first time it is
+seen.
 
 Units: predictions of one unit (a caller's key, a switchback window) are summed before anything is squared, so that a
 rider who asks ten times is one observation of ten rows, not ten observations. A switchback window counts when it has
@@ -20,7 +21,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from tidewheel.base.errors import Overloaded
+from tidewheel.base.errors import Corrupt, Overloaded
 from tidewheel.base.units import to_us
 from tidewheel.rollout import store
 from tidewheel.rollout.evidence import Arm, StageEvidence, Sums
@@ -77,15 +78,32 @@ def _fold_requests(watch: Watch, predictions: Iterable[Prediction]) -> None:
     seen: dict[Place, dict[Request, Prediction]] = defaultdict(dict)
     for prediction in predictions:
         place = watch.place(prediction)
-        if place and _is_compared(watch, place[0], prediction.status):
+        if place:
             request = prediction.request_id, prediction.at_us
             seen[place].setdefault(request, prediction)  # rows of one request fail as one
     for (number, arm), by_request in seen.items():
-        found = by_request.values()
-        statuses, latencies_ms = [p.status for p in found], [p.latency_us / 1000 for p in found]
+        answered = _answered(seen.get((number, Arm.CHAMPION), {})) if arm is Arm.CANDIDATE else frozenset()
+        found = [(_held_against(watch, number, p, key in answered), p) for key, p in by_request.items()]
+        compared = [(status, p) for status, p in found if _is_compared(watch, number, status)]
+        statuses, latencies_ms = [status for status, _ in compared], [p.latency_us / 1000 for _, p in compared]
         watch.evidence[number].arm(arm).add_requests(statuses, latencies_ms)
         watch.touched.add(number)
     _fold_agreement(watch, seen)
+
+
+def _answered(champions: Mapping[Request, Prediction]) -> frozenset[Request]:
+    """The requests that the champion has answered."""
+    return frozenset(request for request, prediction in champions.items() if prediction.status < 400)
+
+
+def _held_against(watch: Watch, number: int, prediction: Prediction, answered: bool) -> int:
+    """The status that counts: that a shadow refuses what the champion could answer is no fault of the caller's."""
+    refused = _is_refusal(prediction.status) and watch.rollout.plan.share(number) == 0
+    return Corrupt.status if refused and answered else prediction.status
+
+
+def _is_refusal(status: int) -> bool:
+    return 400 <= status < 500 and status != Overloaded.status
 
 
 def _is_compared(watch: Watch, number: int, status: int) -> bool:
@@ -93,7 +111,7 @@ def _is_compared(watch: Watch, number: int, status: int) -> bool:
     full one are left out beside it."""
     if status == Overloaded.status:
         return watch.rollout.plan.share(number) > 0
-    return not 400 <= status < 500
+    return not _is_refusal(status)
 
 
 def _fold_agreement(watch: Watch, seen: Mapping[Place, Mapping[Request, Prediction]]) -> None:
@@ -103,8 +121,9 @@ def _fold_agreement(watch: Watch, seen: Mapping[Place, Mapping[Request, Predicti
             continue
         champions = seen.get((number, Arm.CHAMPION), {})
         for request in candidates.keys() & champions.keys():
-            pair = champions[request].output_values(), candidates[request].output_values()
-            watch.evidence[number].agreement.add(*pair)
+            pair = champions[request], candidates[request]
+            if all(_is_compared(watch, number, each.status) for each in pair):
+                watch.evidence[number].agreement.add(*(each.output_values() for each in pair))
 
 
 def _fold_labels(

@@ -24,9 +24,10 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """One candidate's walk on one endpoint. `settled` is False while the state's route or alias is still to be set.
+    """One candidate's walk on one endpoint. `settled` is False while workers may not know of the state's route.
 
-    `entry_id` is the last journal entry about it: the cause of what comes next.
+    `entry_id` is the last journal entry about it: the cause of what comes next. `alias_due` is the version that its
+    last move made champion; None where the champion stayed.
     """
 
     id: str
@@ -72,6 +73,30 @@ class Decision:
     at: datetime
     actor: str
     entry_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RouteByHand:
+    """A route that a person has set; `ended_rollout` is the id of the rollout that gave way to it."""
+
+    endpoint: str
+    weights: dict[str, float]
+    shadows: tuple[str, ...]
+    generation: int
+    before_version: str | None
+    ended_rollout: str | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """An endpoint that was given back; `rollout_id` is the rollout that was rolled back, if it was one."""
+
+    endpoint: str
+    champion_version: str
+    before_version: str
+    reason: str
+    rollout_id: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,28 +1,31 @@
 """The room's verbs: start a rollout, turn its wheel (`tick`), stop it, look at it.
 
-`app.py` constructs it; the loop starts rollouts, the controller ticks, people abort and roll back. Every decision is
-one transaction (state, stage, journal) and only then takes effect on traffic and aliases; effects are repeatable and
-follow from the state, so a process that dies between the two is caught up with at the next tick. It must never keep
-anything in memory that a `kill -9` would miss.
+`app.py` constructs it; the loop starts rollouts, the controller ticks, people abort, roll back and set routes. Every
+decision is one transaction (state, stage, route, alias, journal); workers hear of it after, again and again until they
+have, so a process that dies between the two is caught up with at the next tick. It must never keep anything in memory
+that a `kill -9` would miss, nor touch a route that somebody else has set since (`ownership.py`).
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tidewheel.base.clock import Clock
 from tidewheel.base.doors import door
 from tidewheel.base.errors import Conflict, InvalidInput, NotFound, TidewheelError
 from tidewheel.rollout import store
+from tidewheel.rollout.by_hand import ByHand
 from tidewheel.rollout.fold import Watch, fold
 from tidewheel.rollout.judge import Judgement, judge
+from tidewheel.rollout.ownership import route_of, stands, why_taken
 from tidewheel.rollout.plans import Canary, Plan
-from tidewheel.rollout.records import Decision, Rollout
+from tidewheel.rollout.records import Decision, Restored, Rollout, RouteByHand
 from tidewheel.rollout.seams import Aliases, Traffic
 from tidewheel.rollout.settle import settle
 from tidewheel.rollout.states import Move, RolloutState
-from tidewheel.rollout.walk import begin, make_move
+from tidewheel.rollout.walk import begin, give_way, make_move
 from tidewheel.storage import Metadata
 from tidewheel.storage.predictions import LogBatch, Prediction, PredictionLog
 
@@ -42,6 +45,7 @@ class Rollouts:
         self._traffic = traffic
         self._aliases = aliases
         self._clock = clock
+        self._by_hand = ByHand(metadata, traffic, aliases, clock, self._look)
 
     @door("POST", "/rollout/rollouts")
     def start(
@@ -64,63 +68,89 @@ class Rollouts:
         Raises:
             NotFound: if there is no such endpoint or version.
             Conflict: if a rollout is running on this endpoint, or it serves nothing yet.
-            InvalidInput: if candidate and champion are the same version.
+            InvalidInput: if candidate and champion are the same version, or the candidate requires inputs that the
+                endpoint's requests do not give.
         """
         champion = champion_version or self._present_champion(endpoint)
         if champion == candidate_version:
             raise InvalidInput(f"{champion} is the champion of {endpoint!r} already.", fix="Name another version.")
         rules = plan.plan() if isinstance(plan, Canary) else plan or Canary().plan()
-        with self._metadata.change(cause=cause) as change:
-            rollout = begin(change, endpoint, champion, candidate_version, rules, self._clock)
+        running = self.running(endpoint)
+        if running is not None:
+            self._end_if_taken(running)
         try:
-            settle(self._metadata, self._traffic, self._aliases, self._clock, rollout)
+            self._traffic.check_candidate(endpoint, champion, candidate_version)
+            self._traffic.prepare([champion, candidate_version])
         except TidewheelError as error:
-            self._by_hand(self.get(rollout.id), Move.ABORT, f"It could not begin: {error.message}")
+            with self._metadata.change(cause=cause) as change:
+                rollout = begin(change, None, endpoint, champion, candidate_version, rules, self._clock)
+                give_way(change, rollout, f"It could not begin: {error.message}", {}, self._clock)
             raise
+        with self._metadata.change(cause=cause) as change:
+            rollout = begin(change, self._traffic, endpoint, champion, candidate_version, rules, self._clock)
+        self._settle(rollout.id)
         return self.get(rollout.id)
 
     def tick(self) -> list[Decision]:
-        """One turn: catch up on due effects, fold new log batches, judge, decide. Returns the decisions made."""
+        """One turn: end what was taken over, catch up, fold new log batches, judge. Returns the decisions made."""
         with self._metadata.read() as connection:
-            open_ids = [r.id for r in (*store.unsettled_rollouts(connection), *store.running_rollouts(connection))]
-        for rollout_id in open_ids:
-            self._settle(rollout_id)
+            unsettled, running = store.unsettled_rollouts(connection), store.running_rollouts(connection)
+        taken = [decision for rollout in running if (decision := self._end_if_taken(rollout))]
+        for rollout in (*unsettled, *running):
+            self._settle(rollout.id)
         for _ in range(_BATCHES_PER_TICK):
             if not self._fold_batch():
                 break
         with self._metadata.read() as connection:
             running = store.running_rollouts(connection)
-        return [decision for rollout in running if (decision := self._judge(rollout))]
+        return [*taken, *(decision for rollout in running if (decision := self._judge(rollout)))]
 
     @door("POST", "/rollout/rollouts/{rollout_id}/abort")
     def abort(self, rollout_id: str, reason: str = "Stopped by hand.") -> Rollout:
-        """Stop a running rollout; the champion gets all traffic again.
+        """Stop a running rollout; the champion gets all traffic again, unless somebody has set the route since.
 
         Raises:
             Conflict: if it is not running.
         """
-        return self._by_hand(self.get(rollout_id), Move.ABORT, reason)
+        rollout = self.get(rollout_id)
+        if self._end_if_taken(rollout) is None:
+            self._move(rollout, Move.ABORT, reason)
+        return self.get(rollout_id)
 
-    @door("POST", "/rollout/endpoints/{endpoint}/rollback")
-    def rollback(self, endpoint: str, reason: str = "Rolled back by hand.") -> Rollout:
-        """Give an endpoint back to the champion of its newest rollout, whether that runs or ended in promotion.
+    @door("POST", "/rollout/endpoints/{endpoint}/route")
+    def set_route(
+        self,
+        endpoint: str,
+        weights: dict[str, float],
+        shadows: Sequence[str] = (),
+        reason: str = "Set by hand.",
+    ) -> RouteByHand:
+        """Share an endpoint's requests by hand, in percent, at once and unwatched; `{version: 100}` deploys one.
+
+        A rollout that is running there ends with `reason`. The endpoint is made if it is not there, and alias
+        `champion` follows (`Registry.follow`).
 
         Raises:
-            NotFound: if the endpoint never had a rollout.
-            Conflict: if its newest rollout left the champion in place anyway, or another version was deployed since.
+            NotFound: if there is no such version.
+            InvalidInput: if the weights do not add up to 100.
+            Corrupt, NotAllowed: if a version cannot be served. Nothing has changed then, and no endpoint was made.
         """
-        found = self.ls(endpoint, limit=1)
-        if not found:
-            raise NotFound(
-                f"There was no rollout on {endpoint!r}.", fix="`tidewheel endpoints ls` lists what there is."
-            )
-        newest = found[0]
-        if newest.state is RolloutState.PROMOTED and self._present_champion(endpoint) != newest.candidate_version:
-            raise Conflict(
-                f"{endpoint!r} has been given to another version since {newest.candidate_version} was promoted.",
-                fix="Set its route to the version that you want.",
-            )
-        return self._by_hand(newest, Move.ROLLBACK, reason)
+        return self._by_hand.set_route(endpoint, weights, shadows, reason)
+
+    @door("POST", "/rollout/endpoints/{endpoint}/rollback")
+    def rollback(self, endpoint: str, reason: str = "Rolled back by hand.") -> Restored:
+        """Give an endpoint back to the champion before: the one that a running rollout has not replaced, else the one
+        that answered before the present champion, however that came.
+
+        Raises:
+            NotFound: if there is no such endpoint.
+            Conflict: if no other champion was before.
+        """
+        newest = next(iter(self.ls(endpoint, limit=1)), None)
+        if newest is not None and self._end_if_taken(newest) is None and self._can_return(newest):
+            self._move(newest, Move.ROLLBACK, reason)
+            return Restored(endpoint, newest.champion_version, newest.candidate_version, reason, newest.id)
+        return self._by_hand.restore(endpoint, reason)
 
     @door("GET", "/rollout/rollouts/{rollout_id}")
     def get(self, rollout_id: str) -> Rollout:
@@ -166,25 +196,44 @@ class Rollouts:
             return None
         try:
             with self._metadata.change(actor="rollout") as change:
-                decision = make_move(change, rollout, found, self._clock)
+                decision = make_move(change, self._traffic, self._aliases, rollout, found, self._clock)
         except Conflict:  # a person was faster; the next tick sees what they did
             return None
         self._settle(rollout.id)
         return decision
 
-    def _by_hand(self, rollout: Rollout, move: Move, reason: str) -> Rollout:
+    def _move(self, rollout: Rollout, move: Move, reason: str) -> None:
+        """Make a person's move, on the evidence that there is."""
         found = replace(self._look(rollout), move=move, reason=reason)
         with self._metadata.change() as change:
-            make_move(change, rollout, found, self._clock)
+            make_move(change, self._traffic, self._aliases, rollout, found, self._clock)
         self._settle(rollout.id)
-        return self.get(rollout.id)
+
+    def _end_if_taken(self, rollout: Rollout) -> Decision | None:
+        """End a running rollout whose route somebody else has set since, and leave that route as it is."""
+        if not rollout.running or stands(rollout, route_of(self._traffic, rollout.endpoint)):
+            return None
+        evidence = self._look(rollout).evidence
+        try:
+            with self._metadata.change(actor="rollout") as change:
+                route = route_of(self._traffic, rollout.endpoint)
+                reason = why_taken(change.connection, rollout.endpoint, route)
+                return give_way(change, rollout, reason, evidence, self._clock)
+        except Conflict:  # it moved while we looked: the next tick looks again
+            return None
+
+    def _can_return(self, rollout: Rollout) -> bool:
+        """Whether rolling back is a step of this rollout: it runs, or its candidate is still the champion."""
+        if rollout.running:
+            return True
+        return rollout.state is RolloutState.PROMOTED and stands(rollout, route_of(self._traffic, rollout.endpoint))
 
     def _settle(self, rollout_id: str) -> None:
-        """Make the world agree with the state; what cannot be done now is tried again at the next tick."""
+        """Let workers know of the state's route; what cannot be done now is tried again at the next tick."""
         try:
-            settle(self._metadata, self._traffic, self._aliases, self._clock, self.get(rollout_id))
+            settle(self._metadata, self._traffic, self._clock, self.get(rollout_id))
         except TidewheelError as error:
-            _log.warning("%s: its route could not be set, it will be tried again: %s", rollout_id, error)
+            _log.warning("%s: its route could not be published, it will be tried again: %s", rollout_id, error)
 
     def _fold_batch(self) -> bool:
         """Fold the next batch of the log; whether there may be more to fold."""

@@ -1,7 +1,8 @@
-"""Begins a rollout and moves it on: state, stage, decision and journal in one transaction. Effects are `settle.py`'s.
+"""Begins a rollout and moves it on: state, stage, decision, route and journal in one transaction.
 
 Called by `rollouts.py` with a judgement (the judge's, or a person's). It must never make a move that the table in
-`states.py` does not know, nor one for a rollout that has meanwhile moved on.
+`states.py` does not know, nor one for a rollout that has meanwhile moved on, nor touch a route that somebody else set.
+That workers know of it is `settle.py`'s.
 """
 
 from __future__ import annotations
@@ -15,15 +16,23 @@ from tidewheel.base.ids import new_id
 from tidewheel.base.units import to_us
 from tidewheel.rollout import store
 from tidewheel.rollout.judge import Judgement
+from tidewheel.rollout.ownership import route_of, stands
 from tidewheel.rollout.plans import Plan
-from tidewheel.rollout.records import Decision, Rollout
+from tidewheel.rollout.records import Decision, Rollout, due_route
+from tidewheel.rollout.seams import Aliases, Traffic
 from tidewheel.rollout.states import ENDED, Move, RolloutState, next_state
 from tidewheel.storage import Change
-from tidewheel.storage.journal import current_actor, current_cause
+from tidewheel.storage.journal import acting, current_actor, current_cause
 
 
-def begin(change: Change, endpoint: str, champion: str, candidate: str, plan: Plan, clock: Clock) -> Rollout:
-    """Add a rollout in its first stage, in the open change.
+class RouteTakenError(Conflict):
+    """Somebody else has set the route of a running rollout: it can only end (`give_way`)."""
+
+
+def begin(
+    change: Change, traffic: Traffic | None, endpoint: str, champion: str, candidate: str, plan: Plan, clock: Clock
+) -> Rollout:
+    """Add a rollout in its first stage, and set its route, in the open change; without `traffic` no route is set.
 
     Raises:
         Conflict: if one is running on this endpoint.
@@ -56,28 +65,68 @@ def begin(change: Change, endpoint: str, champion: str, candidate: str, plan: Pl
     rollout = replace(rollout, entry_id=entry_id)
     store.add_rollout(change.connection, rollout)
     store.enter_stage(change.connection, rollout, 0, to_us(rollout.started_at))
+    if traffic is not None:
+        _set_route(change, traffic, rollout)
     return rollout
 
 
-def make_move(change: Change, seen: Rollout, judgement: Judgement, clock: Clock) -> Decision:
-    """Move a rollout on, in the open change; `seen` is the rollout that was judged.
+def make_move(
+    change: Change, traffic: Traffic, aliases: Aliases, seen: Rollout, judgement: Judgement, clock: Clock
+) -> Decision:
+    """Move a rollout on, its route and champion with it, in the open change; `seen` is the rollout that was judged.
 
     Raises:
         Conflict: if the state does not allow the move, or the rollout has moved since it was seen.
+        RouteTakenError: if it is running, and somebody else has set its endpoint's route.
     """
-    rollout = store.find_rollout(change.connection, seen.id)
-    if rollout is None:
-        raise NotFound(f"There is no rollout {seen.id!r}.")
-    to_state = next_state(rollout.state, judgement.move)
-    if (rollout.state, rollout.stage) != (seen.state, seen.stage):
-        raise Conflict(f"The rollout {seen.id} has moved on to {rollout.state}.", fix="Look again.")
-    decision = _journal(change, rollout, to_state, judgement, clock)
+    rollout = _still(change, seen, judgement.move)
+    if rollout.running and not stands(rollout, route_of(traffic, rollout.endpoint)):
+        raise RouteTakenError(
+            f"The route of {rollout.endpoint!r} is not as the rollout {rollout.id} had set it.",
+            fix="The rollout ends at its next tick; what was set stands.",
+        )
+    decision = _journal(change, rollout, judgement, clock)
+    moved = _apply(change, rollout, decision)
+    _set_route(change, traffic, moved)
+    if moved.alias_due is not None:
+        both = {rollout.champion_version, rollout.candidate_version}
+        with acting(cause=moved.entry_id):
+            aliases.follow(change, moved.endpoint, moved.alias_due, *(both - {moved.alias_due}))
+    return decision
+
+
+def give_way(change: Change, seen: Rollout, reason: str, evidence: dict[str, Any], clock: Clock) -> Decision:
+    """End a running rollout in the open change, and leave the route to whoever sets it or has set it.
+
+    Raises:
+        Conflict: if it is not running, or has moved since it was seen.
+    """
+    rollout = _still(change, seen, Move.ABORT)
+    decision = _journal(change, rollout, Judgement(Move.ABORT, reason, evidence), clock)
     _apply(change, rollout, decision)
     return decision
 
 
-def _journal(change: Change, rollout: Rollout, to_state: RolloutState, judgement: Judgement, clock: Clock) -> Decision:
+def _still(change: Change, seen: Rollout, move: Move) -> Rollout:
+    """The rollout as it is now, if it still is where it was seen and may make the move."""
+    rollout = store.find_rollout(change.connection, seen.id)
+    if rollout is None:
+        raise NotFound(f"There is no rollout {seen.id!r}.")
+    next_state(rollout.state, move)
+    if (rollout.state, rollout.stage) != (seen.state, seen.stage):
+        raise Conflict(f"The rollout {seen.id} has moved on to {rollout.state}.", fix="Look again.")
+    return rollout
+
+
+def _set_route(change: Change, traffic: Traffic, rollout: Rollout) -> None:
+    due = due_route(rollout)
+    with acting(cause=rollout.entry_id):
+        traffic.change_route(change, rollout.endpoint, due.weights, due.shadows, rollout.plan.unit)
+
+
+def _journal(change: Change, rollout: Rollout, judgement: Judgement, clock: Clock) -> Decision:
     decision_id, stage_name = new_id("dec"), rollout.plan.stage_name(rollout.stage)
+    to_state = next_state(rollout.state, judgement.move)
     facts: dict[str, Any] = {
         "rollout_id": rollout.id,
         **_versions(rollout),
@@ -108,7 +157,8 @@ def _journal(change: Change, rollout: Rollout, to_state: RolloutState, judgement
     )
 
 
-def _apply(change: Change, rollout: Rollout, decision: Decision) -> None:
+def _apply(change: Change, rollout: Rollout, decision: Decision) -> Rollout:
+    """Keep a decision and what follows from it; returns the rollout after it."""
     connection, at_us, ended = change.connection, to_us(decision.at), decision.to_state in ENDED
     store.add_decision(connection, decision)
     if rollout.running:
@@ -135,10 +185,12 @@ def _apply(change: Change, rollout: Rollout, decision: Decision) -> None:
         settled=False,
         ended_at_us=at_us if ended else None,
     )
+    alias_due = _alias_due(rollout, decision.move)
+    return replace(rollout, state=decision.to_state, stage=stage, entry_id=entry_id, alias_due=alias_due)
 
 
 def _alias_due(rollout: Rollout, move: Move) -> str | None:
-    """Which version is to become champion by this move; None where the alias stays as it is."""
+    """Which version becomes champion by this move; None where the champion stays."""
     if move is Move.PROMOTE:
         return rollout.candidate_version
     return rollout.champion_version if rollout.state is RolloutState.PROMOTED else None

@@ -1,9 +1,10 @@
 """Serving: endpoints, the routes between their versions, the inference workers that answer, and batch scoring.
 
-Verbs: `Serving.create_endpoint | configure_endpoint | set_route | route | endpoints | publish | applied | label |
-status`; `WorkerGroup` keeps workers running; `score` and `score_file` are the same code without a socket. Owns
-`serving_endpoints`, `serving_options`, `serving_routes`, `serving_deployments` and the folder `<home>/serving`. Emits
-`serving.endpoint.created | configured` and `serving.route.changed`. Reads no events.
+Verbs: `Serving.create_endpoint | configure_endpoint | delete_endpoint | set_route | route | endpoints | publish |
+applied | label | status`; `WorkerGroup` keeps workers running; `score` and `score_file` are the same code without a
+socket. Owns `serving_endpoints`, `serving_options`, `serving_routes`, `serving_deployments` and the folder
+`<home>/serving`. Emits
+`serving.endpoint.created | configured | deleted` and `serving.route.changed`. Reads no events.
 
 The control side writes one file, the snapshot, and workers (`serving/worker/`) read it: they go on serving the last
 one when everything else is gone. Names are imported when first used: a worker needs no database library.

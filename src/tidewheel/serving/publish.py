@@ -15,7 +15,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -56,10 +56,14 @@ _ROUTES_LOOKED_BACK = 20
 
 
 class PlanRecord(Protocol):
-    """Names the blob that holds a feature plan (`features.FeatureSetRecord`)."""
+    """Names the blob that holds a feature plan, and what features are looked up by (`features.FeatureSetRecord`)."""
 
     @property
     def plan_digest(self) -> str: ...
+    @property
+    def entities(self) -> Sequence[str]: ...
+    @property
+    def request(self) -> Mapping[str, str]: ...
 
 
 class Plans(Protocol):

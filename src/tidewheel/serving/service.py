@@ -10,25 +10,24 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from tidewheel.base.clock import Clock
 from tidewheel.base.doors import door
-from tidewheel.base.errors import InvalidInput, NotFound
+from tidewheel.base.errors import Conflict, InvalidInput
 from tidewheel.base.settings import Settings
 from tidewheel.base.units import from_us
 from tidewheel.registry import Registry
-from tidewheel.serving import store
-from tidewheel.serving.assignment import order_weights
+from tidewheel.serving import routing, store
 from tidewheel.serving.batch import BatchOptions, BatchProgress, BatchResult, VersionOpening, score_file
+from tidewheel.serving.fitting import Asked, check_fits
 from tidewheel.serving.labelling import LabelInput, to_label
 from tidewheel.serving.options import EndpointOptions
 from tidewheel.serving.publish import Plans, Publisher
@@ -38,8 +37,19 @@ from tidewheel.serving.watching import live_generations, serving_status
 from tidewheel.serving.worker.runtime import LoadedVersion, load_version
 from tidewheel.storage import Blobs, Change, Metadata
 from tidewheel.storage.predictions import PredictionLog, PredictionWriter
+from tidewheel.storage.predictions.recency import answered_since
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_QUIET_S = 300
+HeldBy = Callable[[str], str | None]
+
+
+class Unit(Protocol):
+    """What the coin is tossed for: `RoutingUnit`, or a rollout's own."""
+
+    @property
+    def entity(self) -> str: ...
+    @property
+    def window_s(self) -> float: ...
 
 
 class Serving:
@@ -55,10 +65,14 @@ class Serving:
         clock: Clock,
         settings: Settings,
         home: Path,
+        held_by: HeldBy = lambda _: None,
     ) -> None:
+        """`held_by` says who needs an endpoint, so that it cannot be deleted; None where nobody does."""
         self._metadata = metadata
         self._registry = registry
+        self._features = features
         self._clock = clock
+        self._held_by = held_by
         self._folder = ServingFolder(home)
         keep_models_s = settings.get("serving.keep_models_s", float)
         self._publisher = Publisher(metadata, registry, features, blobs, self._folder, keep_models_s)
@@ -75,19 +89,13 @@ class Serving:
         Raises:
             InvalidInput: if the name is not letters, digits, dots, dashes and underscores, at most 100.
         """
-        if not _NAME.fullmatch(name):
-            raise InvalidInput(
-                f"{name[:120]!r} cannot name an endpoint.", fix="Use letters, digits, '.', '-' and '_', at most 100."
-            )
+        routing.check_name(name)
         with self._metadata.read() as connection:
             known = store.endpoint_created_at_us(connection, name) is not None
         if not known:
-            with contextlib.suppress(_CreatedMeanwhileError), self._metadata.change() as change:
-                if store.endpoint_created_at_us(change.connection, name) is not None:
-                    raise _CreatedMeanwhileError  # with a route by now, perhaps, which an empty one must not follow
-                store.add_endpoint(change.connection, name, self._clock.now_us())
-                entry_id = change.emit("serving.endpoint.created", f"endpoint:{name}")
-                self._add_route(change, name, {}, (), RoutingUnit(), name, entry_id)
+            with contextlib.suppress(_DoneMeanwhileError), self._metadata.change() as change:
+                if not routing.make_endpoint(change, name, self._clock):
+                    raise _DoneMeanwhileError
             self.publish()
         return self.endpoint(name)
 
@@ -109,7 +117,7 @@ class Serving:
             route = store.current_route(connection, name)
             options, generation = store.options_of(connection, name)
         if at_us is None or route is None:
-            raise _no_endpoint(name)
+            raise routing.no_endpoint(name)
         return _endpoint(at_us, route, options, generation)
 
     @door("PUT", "/serving/endpoints/{name}/options")
@@ -152,6 +160,29 @@ class Serving:
         self.publish()
         return self.endpoint(name)
 
+    @door("DELETE", "/serving/endpoints/{name}")
+    def delete_endpoint(self, name: str, force: bool = False) -> None:
+        """Take an endpoint away, with its options; workers forget it. Its routes stay in the journal.
+
+        Raises:
+            NotFound: if there is no such endpoint.
+            Conflict: if a loop or a rollout needs it; or if it has answered in the last five minutes, and not `force`.
+        """
+        self.endpoint(name)
+        holder = self._held_by(name)
+        if holder is not None:
+            raise Conflict(f"The endpoint {name!r} is needed by {holder}.", fix="End that first.")
+        since_us = self._clock.now_us() - _QUIET_S * 1_000_000
+        if not force and answered_since(self._log_folder, name, since_us):
+            raise Conflict(
+                f"The endpoint {name!r} has answered requests in the last {_QUIET_S // 60} minutes.",
+                fix="Send its callers elsewhere first, or say that you mean it: --yes (over HTTP, force=true).",
+            )
+        with self._metadata.change() as change:
+            routing.remove_endpoint(change, name, self._clock)
+        (self._folder.unloaded / name).unlink(missing_ok=True)
+        self.publish()
+
     def route(self, endpoint: str) -> Route:
         """How an endpoint's requests are shared now."""
         return self.endpoint(endpoint).route
@@ -185,15 +216,57 @@ class Serving:
             NotFound: if there is no such endpoint or version.
             InvalidInput: if the weights are negative or do not add up to 100.
         """
-        _check_weights(weights, shadows)
-        for version_id in (*weights, *shadows):
-            self._publisher.prepare(self._registry.version(version_id))
-        wanted_unit = RoutingUnit(unit.entity, unit.window_s) if unit else RoutingUnit()  # also from rollout's Unit
+        routing.check_weights(weights, shadows)
+        self.prepare((*weights, *shadows))
+        wanted_unit = _plain(unit)
         if self._differs(endpoint, weights, shadows, wanted_unit):
-            with self._metadata.change(cause=cause) as change:
-                self._change_route(change, endpoint, weights, tuple(shadows), wanted_unit)
+            with contextlib.suppress(_DoneMeanwhileError), self._metadata.change(cause=cause) as change:
+                if not routing.change_route(change, endpoint, weights, shadows, wanted_unit, self._clock):
+                    raise _DoneMeanwhileError
         self.publish()
         return self.route(endpoint)
+
+    def prepare(self, version_ids: Sequence[str]) -> None:
+        """Put versions in place and try them, so that a route to them can be published at once. Slow the first time.
+
+        Raises:
+            NotFound: if there is no such version.
+            Corrupt: if one does not load and answer.
+            NotAllowed: if one executes code and nobody vouched for it.
+        """
+        for version_id in version_ids:
+            self._publisher.prepare(self._registry.version(version_id))
+
+    def check_candidate(self, endpoint: str, champion: str, candidate: str) -> None:
+        """Refuse a candidate whose required inputs the endpoint's requests do not give.
+
+        Raises:
+            NotFound: if there is no such version.
+            InvalidInput: if it requires an input that the champion cannot be given; it says which.
+        """
+        check_fits(endpoint, self._asked(champion), self._asked(candidate))
+
+    def change_route(
+        self,
+        change: Change,
+        endpoint: str,
+        weights: Mapping[str, float],
+        shadows: Sequence[str],
+        unit: Unit | None = None,
+        *,
+        new_endpoint: bool = False,
+    ) -> None:
+        """Set a route in an open change, together with what else happens there; the caller has prepared the versions,
+        and publishes when the change has committed. `new_endpoint` makes the endpoint where there is none.
+
+        Raises:
+            NotFound: if there is no such endpoint.
+        """
+        routing.check_weights(weights, shadows)
+        if new_endpoint:
+            routing.check_name(endpoint)
+            routing.make_endpoint(change, endpoint, self._clock)
+        routing.change_route(change, endpoint, weights, shadows, _plain(unit), self._clock)
 
     def publish(self) -> int:
         """Bring the workers' snapshot to the present routes, mend what is missing, and return its generation."""
@@ -252,21 +325,17 @@ class Serving:
         """The inference workers: who lives, what they run, and their counts."""
         return serving_status(self._folder)
 
+    def _asked(self, version_id: str) -> Asked:
+        version = self._registry.version(version_id)
+        looked_up_by: tuple[str, ...] | None = None
+        if version.feature_set_hash:
+            record = self._features.record(version.feature_set_hash)
+            looked_up_by = (*record.entities, *record.request)
+        return Asked(version.id, version.signature, looked_up_by)
+
     def _differs(self, endpoint: str, weights: Mapping[str, float], shadows: Sequence[str], unit: RoutingUnit) -> bool:
         present = self.route(endpoint)
         return (present.weights, present.shadows, present.unit) != (dict(weights), tuple(shadows), unit)
-
-    def _change_route(
-        self, change: Change, endpoint: str, weights: Mapping[str, float], shadows: tuple[str, ...], unit: RoutingUnit
-    ) -> None:
-        present = store.current_route(change.connection, endpoint)
-        if present is None:
-            raise _no_endpoint(endpoint)
-        ordered = order_weights(list(present.weights), weights)
-        facts = {"weights": ordered, "shadows": list(shadows), "before": present.weights, "unit": asdict(unit)}
-        inputs = [f"version:{version}" for version in (*ordered, *shadows)]
-        entry_id = change.emit("serving.route.changed", f"endpoint:{endpoint}", facts, inputs=inputs)
-        self._add_route(change, endpoint, ordered, shadows, unit, _salt(present, ordered), entry_id)
 
     def _change_options(
         self, change: Change, endpoint: str, changed: Callable[[EndpointOptions], EndpointOptions]
@@ -279,54 +348,16 @@ class Serving:
         generation = store.last_generation(change.connection) + 1
         store.set_options(change.connection, endpoint, options, generation, self._clock.now_us(), entry_id)
 
-    def _add_route(
-        self,
-        change: Change,
-        endpoint: str,
-        weights: dict[str, float],
-        shadows: tuple[str, ...],
-        unit: RoutingUnit,
-        salt: str,
-        entry_id: str,
-    ) -> None:
-        route = Route(
-            endpoint=endpoint,
-            generation=store.last_generation(change.connection) + 1,
-            weights=weights,
-            shadows=shadows,
-            unit=unit,
-            salt=salt,
-            at=self._clock.now(),
-            entry_id=entry_id,
-        )
-        store.add_route(change.connection, route)
+
+class _DoneMeanwhileError(Exception):
+    """Rolls a change back that another process has just made."""
 
 
-class _CreatedMeanwhileError(Exception):
-    """Rolls the creation of an endpoint back that another process has just made."""
+def _plain(unit: Unit | None) -> RoutingUnit:
+    """A unit of whatever room as serving's own."""
+    return RoutingUnit(unit.entity, unit.window_s) if unit else RoutingUnit()
 
 
 def _endpoint(created_at_us: int, route: Route, options: EndpointOptions, options_generation: int) -> Endpoint:
     generation = max(route.generation, options_generation)
     return Endpoint(route.endpoint, from_us(created_at_us), route, options, generation)
-
-
-def _salt(present: Route, ordered: Mapping[str, float]) -> str:
-    """Toss new coins when a newcomer joins a lone version, so that the first 5 % are not always the same callers."""
-    newcomers = [version for version in ordered if version not in present.weights]
-    return f"{present.endpoint}/{newcomers[0]}" if newcomers and len(present.weights) <= 1 else present.salt
-
-
-def _check_weights(weights: Mapping[str, float], shadows: Sequence[str]) -> None:
-    total = sum(weights.values())
-    if any(share < 0 for share in weights.values()) or not abs(total - 100) < 0.1:
-        raise InvalidInput(
-            f"The weights {dict(weights)} do not share 100 percent.", where="weights", fix="They must add up to 100."
-        )
-    both = sorted({*weights} & {*shadows})
-    if both:
-        raise InvalidInput(f"{', '.join(both)} cannot both answer and be a shadow.", where="shadows")
-
-
-def _no_endpoint(name: str) -> NotFound:
-    return NotFound(f"There is no endpoint {name!r}.", fix="`tidewheel endpoints ls` lists what there is.")

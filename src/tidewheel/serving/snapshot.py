@@ -103,6 +103,7 @@ class ServingFolder:
         self.plans = self.root / "plans"
         self.workers = self.root / "workers"
         self.counters = self.root / "counters"
+        self.unloaded = self.root / "unloaded"
         self.scaling = self.root / "scaling.json"
 
     def model(self, version_id: str) -> Path:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Row,
     Table,
     Text,
+    delete,
     func,
     insert,
     select,
@@ -87,6 +88,12 @@ def list_endpoints(connection: Connection) -> list[tuple[str, int]]:
     return [(row.name, row.created_at_us) for row in connection.execute(select(endpoints).order_by(endpoints.c.name))]
 
 
+def remove_endpoint(connection: Connection, name: str) -> None:
+    """Forget an endpoint and its options; its routes stay, as history and for their generations."""
+    connection.execute(delete(endpoints).where(endpoints.c.name == name))
+    connection.execute(delete(options_rows).where(options_rows.c.endpoint == name))
+
+
 def last_generation(connection: Connection) -> int:
     """The generation of the newest route or options of any endpoint; 0 before the first."""
     newest = (connection.scalar(select(func.max(table.c.generation))) for table in (routes, options_rows))
@@ -151,23 +158,24 @@ def _deploy(connection: Connection, endpoint: str, version: str, at_us: int) -> 
 
 
 def current_route(connection: Connection, endpoint: str) -> Route | None:
-    """An endpoint's newest route."""
-    mine = select(routes).where(routes.c.endpoint == endpoint).order_by(routes.c.generation.desc()).limit(1)
-    row = connection.execute(mine).first()
-    return _route(row) if row else None
+    """An endpoint's newest route; None where there is no such endpoint."""
+    newest = route_history(connection, endpoint, 1)
+    return newest[0] if newest else None
 
 
 def current_routes(connection: Connection) -> list[Route]:
     """The newest route of each endpoint, by name."""
     newest = select(func.max(routes.c.generation)).group_by(routes.c.endpoint)
-    query = select(routes).where(routes.c.generation.in_(newest)).order_by(routes.c.endpoint)
+    query = select(routes).join(endpoints, endpoints.c.name == routes.c.endpoint)
+    query = query.where(routes.c.generation.in_(newest)).order_by(routes.c.endpoint)
     return [_route(row) for row in connection.execute(query)]
 
 
 def route_history(connection: Connection, endpoint: str, limit: int) -> list[Route]:
-    """An endpoint's routes, newest first."""
-    mine = select(routes).where(routes.c.endpoint == endpoint).order_by(routes.c.generation.desc()).limit(limit)
-    return [_route(row) for row in connection.execute(mine)]
+    """An endpoint's routes, newest first: those since it was made, if one of its name was deleted before."""
+    here = (routes.c.endpoint == endpoint) & (routes.c.at_us >= endpoints.c.created_at_us)
+    query = select(routes).join(endpoints, endpoints.c.name == routes.c.endpoint).where(here)
+    return [_route(row) for row in connection.execute(query.order_by(routes.c.generation.desc()).limit(limit))]
 
 
 def _route(row: Row[Any]) -> Route:

@@ -73,7 +73,7 @@ def describe_model(endpoint: LoadedEndpoint, version: LoadedVersion) -> ModelDes
     """An endpoint, by one of its versions."""
     return ModelDescription(
         name=endpoint.name,
-        versions=[each.number for each in endpoint.versions.values()],
+        versions=list(endpoint.numbered),
         platform=f"tidewheel_{version.format}",
         inputs=_inputs(version),
         outputs=_described(version.output_tensors)

@@ -31,6 +31,8 @@ class LoadedEndpoint:
     options: EndpointOptions
     policies: dict[str, LogPolicy]
     """What is logged of each version's answers."""
+    loading: bool = False
+    """Whether it has a route, and no version of it is loaded yet."""
 
     def choose(self, unit: str) -> LoadedVersion:
         """The version that answers a routing unit."""
@@ -49,11 +51,23 @@ class LoadedEndpoint:
 
     def require_route(self) -> None:
         """Raise Unavailable if no version is behind the endpoint."""
+        if self.loading:
+            raise Unavailable(
+                f"The endpoint {self.name!r} is loading its version.",
+                fix="Try again in a moment; `GET /api/v1/serving/status` says what keeps it.",
+            )
         if not self.line:
             raise Unavailable(
                 f"The endpoint {self.name!r} has no version to answer with.",
                 fix="Deploy one: `tidewheel deploy MODEL --endpoint …`.",
             )
+
+    @property
+    def numbered(self) -> dict[str, LoadedVersion]:
+        """Its versions by number. Numbers are a model's own: while one model makes room for another on the route, they
+        are those of the champion's."""
+        model = self.versions[self.line[-1][1]].model if self.line else None
+        return {each.number: each for each in self.versions.values() if model is None or each.model == model}
 
     def version(self, asked: str) -> LoadedVersion:
         """The version of an id or a number.
@@ -64,9 +78,9 @@ class LoadedEndpoint:
         found = self.versions.get(asked)
         if found is not None:
             return found
-        for version in self.versions.values():
-            if version.number == asked:
-                return version
+        found = self.numbered.get(asked)
+        if found is not None:
+            return found
         there = ", ".join(f"{version.number} ({version.id})" for version in self.versions.values()) or "none"
         raise NotFound(f"The endpoint {self.name!r} has no version {asked[:100]!r}.", fix=f"It has: {there}.")
 
@@ -100,11 +114,23 @@ def build_table(
     """The table of a snapshot, of what could be loaded of it.
 
     An endpoint that lacks a version stays as it is in the `present` table; without one, the missing version's share
-    falls to the others.
+    falls to the others. An endpoint that the snapshot does not name is gone.
     """
     taken = [spec for spec in snapshot.endpoints if present is None or is_loaded(spec, loaded)]
-    kept = {} if present is None else present.endpoints
+    named = {spec.name for spec in snapshot.endpoints}
+    kept = {} if present is None else {name: each for name, each in present.endpoints.items() if name in named}
     return EndpointTable(snapshot.generation, {**kept, **{spec.name: _endpoint(spec, loaded) for spec in taken}})
+
+
+def announce(snapshot: Snapshot, present: EndpointTable) -> EndpointTable | None:
+    """The present table, with those endpoints of a snapshot that are about to get their first version; None if there
+    are none. It is served while they load, so that callers hear that, and not that nothing is deployed."""
+    known = present.endpoints
+    idle = {name for name, endpoint in known.items() if not endpoint.line and not endpoint.loading}
+    coming = [spec for spec in snapshot.endpoints if spec.weights and (spec.name in idle or spec.name not in known)]
+    if not coming:
+        return None
+    return EndpointTable(present.generation, {**known, **{spec.name: _endpoint(spec, {}) for spec in coming}})
 
 
 def is_loaded(spec: SnapshotEndpoint, loaded: Mapping[str, LoadedVersion]) -> bool:
@@ -117,9 +143,10 @@ def _endpoint(spec: SnapshotEndpoint, loaded: Mapping[str, LoadedVersion]) -> Lo
     shadows = tuple(loaded[version] for version in spec.shadows if version in loaded)
     standby = [version for version in spec.standby if version in loaded]
     versions = {version: loaded[version] for version in (*weights, *standby)} | {each.id: each for each in shadows}
+    line = hash_line(weights) if sum(weights.values()) > 0 else ()
     return LoadedEndpoint(
         name=spec.name,
-        line=hash_line(weights) if sum(weights.values()) > 0 else (),
+        line=line,
         salt=spec.salt,
         unit=spec.unit,
         versions=versions,
@@ -127,6 +154,7 @@ def _endpoint(spec: SnapshotEndpoint, loaded: Mapping[str, LoadedVersion]) -> Lo
         known_inputs=frozenset().union(*(version.known_inputs for version in versions.values())),
         options=spec.options,
         policies={key: _policy(spec, version) for key, version in versions.items()},
+        loading=bool(spec.weights) and not line,
     )
 
 

@@ -7,6 +7,7 @@ import msgspec
 from tidewheel.base.errors import NotFound, Unavailable
 from tidewheel.serving.worker.descriptions import describe_model, describe_server
 from tidewheel.serving.worker.endpoints import LoadedEndpoint
+from tidewheel.serving.worker.http_answers import RETRY
 from tidewheel.serving.worker.http_protocol import Exchange
 from tidewheel.serving.worker.predict import Inference
 from tidewheel.serving.worker.runtime import LoadedVersion
@@ -89,5 +90,5 @@ class Information:
             endpoint = self._inference.table.endpoint(name)
             return endpoint, endpoint.last_on_route() if asked is None else endpoint.version(asked)
         except (NotFound, Unavailable) as error:
-            exchange.refuse(error.status, str(error))
+            exchange.refuse(error.status, str(error), RETRY if isinstance(error, Unavailable) else b"")
             return None

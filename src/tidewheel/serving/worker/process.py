@@ -91,7 +91,7 @@ class Worker:
         self._scoring = ScoringRest(lambda: self._inference.table, self._inference.submit)
         self._tracing = self._observe(settings)
         allowed = settings.get("serving.repository_control", bool)
-        self._repository = Repository(self._inference, self._folder.root / "unloaded", allowed)
+        self._repository = Repository(self._inference, self._folder.unloaded, allowed)
         self._information = Information(self._inference)
         self._triton = TritonExtensions(self._inference)
         self._features = FeatureServer(lambda: self._inference.table, online, clock)

@@ -54,7 +54,7 @@ class Repository:
         """Every version of every endpoint, with its state."""
         found = []
         for endpoint in self._inference.table.endpoints.values():
-            for version in endpoint.versions.values():
+            for version in endpoint.numbered.values():
                 reason = "unloaded" if endpoint.name in self._inference.residency.unloaded else ""
                 state = "UNAVAILABLE" if reason else "READY"
                 if not (ready_only and reason):

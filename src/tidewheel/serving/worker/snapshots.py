@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from tidewheel.base.errors import Corrupt, TidewheelError
 from tidewheel.base.settings import Settings
 from tidewheel.serving.snapshot import ServingFolder, read_snapshot
-from tidewheel.serving.worker.endpoints import EndpointTable, build_table, is_loaded
+from tidewheel.serving.worker.endpoints import EndpointTable, announce, build_table, is_loaded
 from tidewheel.serving.worker.runtime import LoadedVersion, load_version
 
 POLL_S = 0.05
@@ -45,6 +45,7 @@ class SnapshotWatcher:
         self._table: EndpointTable | None = None
         self._seen: tuple[int, ...] | None = None
         self._retry_at = 0.0
+        self._failures: dict[str, str] = {}
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -62,11 +63,26 @@ class SnapshotWatcher:
         if mark is None or (mark == self._seen and not 0 < self._retry_at <= loop.time()):
             return
         self._seen = mark
+        self._announce()
         loading = await loop.run_in_executor(None, load_snapshot, self._folder, self._table, self._settings)
         self._retry_at = loop.time() + _RETRY_S if loading.failures else 0.0
+        self._failures = loading.failures
         if loading.table is not None:
             self._table = loading.table
         self._loaded(loading)
+
+    def _announce(self) -> None:
+        """Say at once which endpoints get their first version, since loading one takes its time."""
+        try:
+            snapshot = read_snapshot(self._folder.snapshot)
+        except Corrupt:  # told when it is loaded
+            return
+        table = announce(snapshot, self._table or EndpointTable(0, {})) if snapshot is not None else None
+        if table is None:
+            return
+        if self._table is not None:  # else the worker takes what it can load of the snapshot, as its first table
+            self._table = table
+        self._loaded(Loading(table, self._failures))
 
     def _mark(self) -> tuple[int, ...] | None:
         """What tells one snapshot file from another; None where there is none (the table then stays)."""

@@ -39,7 +39,7 @@ def chosen_versions(endpoint: LoadedEndpoint, asked: str | None) -> list[LoadedV
     Raises:
         NotFound: if the endpoint does not have it.
     """
-    return [endpoint.version(asked)] if asked else sorted(endpoint.versions.values(), key=lambda each: int(each.number))
+    return [endpoint.version(asked)] if asked else sorted(endpoint.numbered.values(), key=lambda each: int(each.number))
 
 
 def statistics(inference: Inference, name: str | None, asked: str | None) -> Statistics:
