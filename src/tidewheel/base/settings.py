@@ -1,6 +1,6 @@
 """Every setting of every room in one table: name, default, what it does.
 
-`serving.batch_wait_ms` is read from `TIDEWHEEL_SERVING_BATCH_WAIT_MS`. The reference page in `docs/` is generated from
+`serving.grpc_port` is read from `TIDEWHEEL_SERVING_GRPC_PORT`. The reference page in `docs/` is generated from
 this table, and a test holds it complete. A room asks for its value once, at construction.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Annotated
@@ -11,6 +12,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 import tidewheel.cli
+from tidewheel.base.unknown_settings import unknown_variables
 
 _MACHINERY = {"batch_bar", "__main__", "cells", "command", "output", "waiting", "program"}
 
@@ -59,6 +61,10 @@ def program(
     ] = False,
 ) -> None:
     """Keeps machine-learning models right after they ship."""
+    for variable, nearest in unknown_variables(os.environ):
+        meant = f"Is {nearest} meant? " if nearest else ""
+        remedy = f"{meant}`docs/reference/settings.md` lists the settings."
+        typer.echo(f"warning: {variable} is no setting and changes nothing. {remedy}", err=True)
 
 
 def version(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:

@@ -1,0 +1,38 @@
+"""Finds variables of the environment that look like settings and are none: a misspelt one changes nothing, silently.
+
+The program warns of them once, when it starts. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tidewheel.base.settings import SETTINGS
+
+OTHER_VARIABLES = frozenset(
+    {
+        "TIDEWHEEL_DEBUG",
+        "TIDEWHEEL_HOME",
+        "TIDEWHEEL_PARENT_PID",
+        "TIDEWHEEL_REPRODUCES",
+        "TIDEWHEEL_TOKEN",
+        "TIDEWHEEL_URL",
+        "TIDEWHEEL_WEBHOOK_SECRET",
+    }
+)
+"""Variables that are read and are no settings of a room."""
+_PREFIX = "TIDEWHEEL_"
+
+
+def unknown_variables(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Each name that begins like a setting's and that nothing reads, with the nearest that is one, or nothing."""
+    known = {setting.variable for setting in SETTINGS} | OTHER_VARIABLES
+    return [(name, _nearest(name, known)) for name in sorted(names) if name.startswith(_PREFIX) and name not in known]
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    ends = sorted(each.removeprefix(_PREFIX) for each in known)  # what all have in common makes none nearer
+    found = get_close_matches(name.removeprefix(_PREFIX), ends, n=1, cutoff=0.7)
+    return _PREFIX + found[0] if found else ""
