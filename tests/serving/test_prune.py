@@ -40,18 +40,18 @@ def kept(house):
 
 @pytest.fixture
 def versions(house):
-    """Five champions, one after the other."""
+    """Four champions, one after the other."""
     house.serving.create_endpoint("surge")
-    return [route(house, Adding(float(number))) for number in range(5)]
+    return [route(house, Adding(float(number))) for number in range(4)]
 
 
 def test_what_no_route_names_goes_and_comes_back_when_it_is_wanted(house, versions, connect):
     client = connect(house.start())
     house.applied()
     publish(house, keep_models_s=SOON_S)
-    assert kept(house) == set(versions[3:])  # the champion, and the one before it, which stands by
-    assert value_of(client.infer([1.0, 2.0])) == 7.0
-    assert value_of(client.infer([1.0, 2.0], path=f"surge/versions/{versions[3]}")) == 6.0
+    assert kept(house) == set(versions[2:])  # the champion, and the one before it, which stands by
+    assert value_of(client.infer([1.0, 2.0])) == 6.0
+    assert value_of(client.infer([1.0, 2.0], path=f"surge/versions/{versions[2]}")) == 5.0
     house.serving.set_route("surge", {versions[0]: 100.0})
     house.applied()
     assert value_of(client.infer([1.0, 2.0])) == 3.0
@@ -69,8 +69,8 @@ def test_the_time_runs_from_when_a_version_was_last_routed_not_from_when_it_was_
         os.utime(folder.description(version), (0, 0))
     route(house, Adding(9.0))
     publish(house, keep_models_s=3600.0)
-    assert kept(house) >= set(versions[3:])
-    assert not kept(house) & set(versions[:3])
+    assert kept(house) >= set(versions[2:])
+    assert not kept(house) & set(versions[:2])
 
 
 def test_a_version_that_is_scored_with_counts_as_wanted(house, versions):
@@ -93,7 +93,7 @@ def test_nothing_goes_while_a_worker_runs_what_was_before(house, versions):
         os.kill(pid, signal.SIGCONT)
     house.applied()
     publish(house, keep_models_s=SOON_S)
-    assert kept(house) == {versions[4], newest}
+    assert kept(house) == {versions[3], newest}
 
 
 def test_feature_plans_go_with_the_last_version_that_needs_them(house):
@@ -121,17 +121,17 @@ def test_a_process_killed_while_it_prunes_leaves_only_whole_versions_and_the_nex
     out = tmp_path / "killed"
     command = [sys.executable, "-m", "tests.serving.killed_prune", str(house.home / "serving"), str(out)]
     deeds = int(subprocess.run(command, check=True, capture_output=True, cwd=Path(__file__).parents[2]).stdout)
-    assert deeds > 9  # three folders, each renamed, emptied and removed
+    assert deeds > 6  # two folders, each renamed, emptied and removed
     files = {version: house.registry.version(version).files for version in versions}
     for deed in range(1, deeds + 1):
         folder = ServingFolder(out / str(deed))
         there = {place.name for place in folder.models.iterdir() if not place.name.startswith(".")}
-        assert there >= set(versions[3:])
+        assert there >= set(versions[2:])
         for version in there:
             assert folder.description(version).is_file()
             check_files(folder.model(version) / "files", files[version])  # raises where one is not whole
         prune(folder, SOON_S)
-        assert {place.name for place in folder.models.iterdir()} == set(versions[3:])
+        assert {place.name for place in folder.models.iterdir()} == set(versions[2:])
 
 
 def test_what_a_killed_process_was_fetching_goes_when_nobody_has_gone_on_with_it_for_long(house, versions):
