@@ -151,5 +151,6 @@ def promote(town: Town, rollout_id: str) -> None:
     town.clock.advance_to(town.clock.now() + timedelta(hours=1))
     with town.platform.metadata.change(actor="rollout") as change:
         judgement = Judgement(Move.PROMOTE, "It is better.", {})
-        make_move(change, town.platform.rollout.get(rollout_id), judgement, town.clock)
+        rooms = town.platform.serving, town.platform.registry
+        make_move(change, *rooms, town.platform.rollout.get(rollout_id), judgement, town.clock)
     town.platform.rollout.tick()

@@ -142,6 +142,21 @@ def test_a_caller_may_ask_for_a_version_of_a_model_that_is_there_already(sourced
     assert sourced.register_source("surge", "s3://bucket/model", new_model=False).number == 1
 
 
+@pytest.mark.parametrize("source", ["runs:/nobody/model", "runs:/r1/modle", "mlflow-artifacts:/elsewhere"])
+def test_an_address_at_which_nothing_lies_is_refused_unless_it_may_be_empty(sourced, shelf, blobs, source):
+    shelf.files["runs:/r1/model"] = {"model.txt": blobs.put(b"booster")}
+    with pytest.raises(NotFound, match=source):
+        sourced.register_source("surge", source)
+    assert sourced.models() == []
+    assert sourced.register_source("surge", source, empty=True).format == "external"
+
+
+@pytest.mark.parametrize("source", ["./somewhere", "somewhere", "/tmp/model", "file:///tmp/model"])
+def test_a_path_is_no_address(sourced, source):
+    with pytest.raises(InvalidInput, match="is a path"):
+        sourced.register_source("surge", source)
+
+
 @pytest.mark.parametrize(
     "source", ["runs:/r/../x", "s3://b/%2e%2e/x", "file:///a/%252e%252e/b", "mlflow-artifacts:/..\\x"]
 )

@@ -99,6 +99,7 @@ class ModelBringer:
                 run_link=there.run_link,
                 user=there.user,
                 created_at=instant(there.created_at_ms),
+                empty=True,
             )
             if made.number == there.number:
                 return made

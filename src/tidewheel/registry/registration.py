@@ -129,6 +129,7 @@ class Registration(RegistryStores):
         user: str | None = None,
         created_at: datetime | None = None,
         new_model: bool = True,
+        empty: bool = False,
     ) -> ModelVersion:
         """Keep what lies at an address as the next version of a model.
 
@@ -145,11 +146,13 @@ class Registration(RegistryStores):
             user: who made it, if not who calls.
             created_at: when it was made, if that was earlier, elsewhere.
             new_model: whether a model of this name is made where there is none; else that is an error.
+            empty: whether an address of ours may be one at which nothing lies, as MLflow's clients register before they
+                upload; else that is an error, and so is a path.
 
         A format that runs code when it is loaded is registered, and not loaded before someone vouches for it: `trust`.
         """
         check_model_name(name)
-        read = SourceReader(self._metadata, self._blobs, self._source).read(source)
+        read = SourceReader(self._metadata, self._blobs, self._source).read(source, empty=empty)
         draft = self._draft(name, read.format, read.files, read.size_bytes, read.signature, description, tags)
         own = read.origin
         return self._add(

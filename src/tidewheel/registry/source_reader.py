@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
-from tidewheel.base.errors import NotFound
+from tidewheel.base.errors import InvalidInput, NotFound
 from tidewheel.registry.lookup import find_address
 from tidewheel.registry.mlmodel import FILE, describe
 from tidewheel.registry.records import ModelVersion, Signature
@@ -46,24 +47,31 @@ class SourceReader:
         self._blobs = blobs
         self._source = source
 
-    def read(self, source: str) -> SourceContent:
-        """What lies at an address; of one elsewhere, or at which nothing lies, nothing but the address is known.
+    def read(self, source: str, *, empty: bool) -> SourceContent:
+        """What lies at an address; of one elsewhere nothing but the address is known. So is of one at which nothing
+        lies, if it may be `empty`.
 
         Raises:
-            NotFound: if it names a version that there is not.
-            InvalidInput: if it leaves the place that it names, or its MLmodel file cannot be understood.
+            NotFound: if it names a version that there is not; or if nothing lies there, and it may not be empty.
+            InvalidInput: if it leaves the place that it names, or its MLmodel file cannot be understood; or if it is a
+                path of some machine, and may not be empty.
         """
         kind = kind_of(source)
         if kind == "version":
             return self._copied(source)
         if kind == "external" or self._source is None:
+            if not empty:
+                _refuse_path(source)
             return SourceContent()
         try:
-            return self._described(self._source.files_of(source))
+            files = self._source.files_of(source)
         except NotFound:
-            if source.startswith("models:"):
+            if not empty or source.startswith("models:"):
                 raise
-            return SourceContent()  # MLflow's clients may register before they upload
+            return SourceContent()
+        if not files and not empty:
+            raise NotFound(f"No file is kept at {source!r}.", fix="Log the model first.")
+        return self._described(files)
 
     def _copied(self, address: str) -> SourceContent:
         with self._metadata.read() as connection:
@@ -106,3 +114,13 @@ class SourceReader:
 
         table = sample_table(self._blobs.get(files[path]), tensors)
         return self._blobs.put(to_bytes(table)) if table is not None else None
+
+
+def _refuse_path(source: str) -> None:
+    """A path means another place on every machine: whoever gives one has mistyped, or not logged the model."""
+    if urlsplit(source).scheme in {"", "file"}:
+        raise InvalidInput(
+            f"{source!r} is a path, and a version's files come from an address that means the same everywhere.",
+            where="source",
+            fix="Log the folder (tw.log_model, or MLflow's log_model) and give runs:/RUN/PATH; or s3://… and the like.",
+        )

@@ -89,6 +89,7 @@ def create(platform: Platform, sent: NewVersion) -> dict[str, Any]:
         description=sent.description,
         run_link=sent.run_link or None,
         new_model=False,
+        empty=True,
     )
     if sent.model_id:
         _note_on_logged_model(platform, sent.model_id, version)
