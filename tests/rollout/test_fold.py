@@ -96,6 +96,18 @@ def test_a_callers_mistake_is_not_held_against_a_version_and_a_failure_is(town: 
     assert (requests.n, requests.failures) == (2, 1)
 
 
+def test_a_shadow_that_refuses_what_the_champion_answered_has_failed(town: Town) -> None:
+    rollout = start(town, shadow="1h")
+    for each, status, of_champion in [("a", 400, 200), ("b", 422, 200), ("c", 400, 400), ("d", 200, 200)]:
+        answer(town, each, version=CHAMPION, status=of_champion)
+        answer(town, each, status=status, arm="shadow")
+    answer(town, "e", status=400, arm="shadow")  # what became of it at the champion is not known
+    here = evidence(town, rollout)[0]
+    assert (here.candidate.requests.n, here.candidate.requests.failures) == (3, 2)
+    assert (here.champion.requests.n, here.champion.requests.failures) == (3, 0)
+    assert here.agreement.pairs == 1
+
+
 def test_the_rows_of_one_request_are_one_request_and_one_unit(town: Town) -> None:
     rollout = start(town)
     for row in range(5):

@@ -9,6 +9,7 @@ from tests.serving.models import Adding, Failing, Sluggish
 
 from tidewheel.base.clock import SystemClock
 from tidewheel.base.errors import NotFound
+from tidewheel.registry import Signature
 from tidewheel.rollout import Canary, Rollout, Rollouts, RolloutState, switchback
 
 
@@ -120,6 +121,29 @@ def test_a_candidate_that_misses_the_endpoints_deadline_is_rolled_back_for_it(ho
     done = rollouts.ls("surge")[0]
     assert done.state is RolloutState.ROLLED_BACK
     assert "The candidate fails in" in done.reason
+
+
+def test_a_candidate_that_refuses_what_the_champion_answers_does_not_leave_the_shadow(
+    house: House, rollouts: Rollouts
+) -> None:
+    champion = house.deploy(Adding(1.0))
+    whole = Signature((("a", "int64"), ("b", "int64")), (("p", "float64"),))
+    candidate = house.register(Adding(2.0), signature=whole)
+    client = Client(house.start())
+    rollout = rollouts.start("surge", None, candidate.id, Canary(shadow="1h", max_stage="24h"))
+
+    def ended() -> bool:
+        assert {client.infer([1.5, 2.5]).status for _ in range(20)} == {200}
+        rollouts.tick()
+        return not rollouts.get(rollout.id).running
+
+    until(ended)
+    client.close()
+    done = rollouts.get(rollout.id)
+    assert done.state is RolloutState.ROLLED_BACK
+    assert "fails in 100.00% of requests" in done.reason
+    assert "fails in 100.00% of requests" in rollouts.outlook(rollout.id).reason
+    assert house.serving.route("surge").weights == {champion.id: 100.0}
 
 
 def test_a_switchback_routes_by_the_plans_unit(house: House, rollouts: Rollouts) -> None:

@@ -47,8 +47,8 @@ class House:
         folder = self.home / "scratch" / os.urandom(4).hex()
         folder.mkdir(parents=True)
         open_format("python").save(model, folder)
-        signature = Signature.of(list(inputs), ["p"])
-        return self.registry.register("surge", format="python", folder=folder, signature=signature, trust=True, **more)
+        given = {"signature": Signature.of(list(inputs), ["p"]), "trust": True, **more}
+        return self.registry.register("surge", format="python", folder=folder, **given)
 
     def register_zones(self, model: object) -> ModelVersion:
         """A version on the zones' features."""

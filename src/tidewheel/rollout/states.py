@@ -20,7 +20,7 @@ class RolloutState(StrEnum):
     CANARY = "canary"  # it answers a share of live traffic
     PROMOTED = "promoted"  # it has all traffic and is champion
     ROLLED_BACK = "rolled_back"  # the champion has all traffic again
-    ABORTED = "aborted"  # a person stopped it; the champion has all traffic again
+    ABORTED = "aborted"  # a person stopped it: the champion has all traffic again, or what they set instead
 
 
 class Move(StrEnum):
