@@ -10,6 +10,7 @@ from tests.server.install import register
 
 from tidewheel.app import Platform
 from tidewheel.base.units import from_us
+from tidewheel.rollout import Canary
 from tidewheel.tracking import DatasetInput, MetricPoint, ModelMetric, metric_store
 from tidewheel.tracking.logged_model_records import RunModel
 
@@ -29,7 +30,7 @@ class Lab:
 
 def furnish(platform: Platform, folder: Path) -> tuple[tuple[str, ...], str]:
     """Three runs that differ, the last of which goes on; files, a dataset and a logged model of the first;
-    a model made of it."""
+    a model made of it; a model of two versions that answer an endpoint."""
     ids = []
     for i, (depth, loss) in enumerate((("4", 0.61), ("6", 0.48), ("8", 0.55))):
         run = platform.tracking.start_run("surge", f"tuned-{i}", {"team": "maps"}, ["commit:rides@4"])
@@ -54,7 +55,17 @@ def furnish(platform: Platform, folder: Path) -> tuple[tuple[str, ...], str]:
     _log_model(platform, ids[0], ids[2])
     version = register(platform, folder / "model")
     platform.registry.promote(version.id)
+    _serve(platform, version.id, register(platform, folder / "next").id)
     return tuple(ids), platform.tracking.run(ids[0]).experiment_id
+
+
+def _serve(platform: Platform, champion: str, candidate: str) -> None:
+    """Two endpoints: one in the middle of a rollout, one that nobody answers yet."""
+    platform.serving.create_endpoint("surge")
+    platform.serving.create_endpoint("wait")
+    platform.serving.set_route("surge", {champion: 100.0})
+    platform.serving.configure_endpoint("surge", timeout_ms=200.0)
+    platform.rollout.start("surge", champion, candidate, Canary(shadow=None, steps=(25, 100)))
 
 
 def _log_model(platform: Platform, made_by: str, used_by: str) -> None:

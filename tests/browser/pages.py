@@ -1,4 +1,4 @@
-"""One address of every page of tracking and registry, for the tests that go through all of them."""
+"""One address of every page of tracking, registry and serving, for the tests that go through all of them."""
 
 from __future__ import annotations
 
@@ -17,4 +17,7 @@ def pages(lab: Lab) -> dict[str, str]:
         "models": "/models",
         "model": "/models/surge",
         "version": "/models/surge/1",
+        "endpoint": "/endpoints/surge",
+        "endpoint without a version": "/endpoints/wait",
+        "live": "/",
     }

@@ -17,6 +17,8 @@ from tidewheel.base.settings import Settings
 from tidewheel.server.app import build
 
 pytestmark = pytest.mark.browser
+_HREFS = """links => [...new Set(links.map(  // those of drawings, too, whose `href` is no text
+    link => new URL(link.getAttribute("href"), document.baseURI).href.split("#")[0]))]"""
 
 
 @pytest.mark.parametrize("way", get_args(Way))
@@ -43,7 +45,7 @@ def _note(answer: Response, missing: list[str]) -> None:
 
 
 def _follow_links(page: Page, address: str) -> None:
-    hrefs = page.eval_on_selector_all("a[href]", "links => [...new Set(links.map(link => link.href.split('#')[0]))]")
+    hrefs = page.eval_on_selector_all("a[href]", _HREFS)
     assert hrefs
     for href in hrefs:
         assert href.startswith(address), f"{page.url} leads out of the prefix to {href}"

@@ -56,6 +56,9 @@ def test_all_pages_can_be_read_without_javascript(look: Look, lab: Lab) -> None:
         "models": "@champion",
         "model": "Version 1",
         "version": "requests_15m",
+        "endpoint": "canary 25 %",
+        "endpoint without a version": "No version answers it yet",
+        "live": "canary 25 %",
     }
     for name, path in pages(lab).items():
         page = look(path, javascript=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tidewheel.server.pages.figures import opening
 from tidewheel.server.pages.goal import GoalView, goal_of
 from tidewheel.server.pages.view import ArmFigures, ArmRole, Chart, ContestView, Curve, GuardrailView
 
@@ -50,8 +51,7 @@ def contest_view(platform: Platform, rollout: Rollout, recorder: Recorder, name:
 
 def _title(rollout: Rollout, name: Callable[[str], str]) -> str:
     stage = rollout.plan.stage_name(rollout.stage) if rollout.running else rollout.state.replace("_", " ")
-    title = f"{name(rollout.candidate_version)} against {name(rollout.champion_version)}, {stage}"
-    return title[:1].upper() + title[1:]
+    return opening(f"{name(rollout.candidate_version)} against {name(rollout.champion_version)}, {stage}")
 
 
 def _latest(platform: Platform, rollout: Rollout) -> tuple[dict[str, Any], str]:

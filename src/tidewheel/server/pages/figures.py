@@ -42,6 +42,11 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def opening(text: str) -> str:
+    """A text as the beginning of a sentence; a model's own name stays as it is written."""
+    return text[:1].upper() + text[1:] if text.startswith(("version ", "the ")) else text
+
+
 def percent(value: float) -> str:
     """A part of a hundred: ``25 %``, ``99.9 %``."""
     return f"{value:.3g}\N{NO-BREAK SPACE}%"

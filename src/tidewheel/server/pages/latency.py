@@ -21,10 +21,11 @@ class Look(Protocol):
     def buckets(self) -> tuple[float, ...]: ...
 
 
-def latency_buckets(counters: dict[Key, float], endpoint: str) -> tuple[float, ...]:
-    """How many live requests fell into each bucket, of all workers and versions."""
+def latency_buckets(counters: dict[Key, float], endpoint: str, **labels: str) -> tuple[float, ...]:
+    """How many requests fell into each bucket, of all workers: the live ones of all versions, unless `labels` say."""
+    labels = {"arm": "live", **labels}
     bounds = (*(f"{bound:g}" for bound in BOUNDS_S), "+Inf")
-    return tuple(sum_of(counters, LATENCY, endpoint=endpoint, arm="live", le=bound) for bound in bounds)
+    return tuple(sum_of(counters, LATENCY, endpoint=endpoint, le=bound, **labels) for bound in bounds)
 
 
 def latency_quantile_ms(looks: Sequence[Look], q: float) -> float | None:
@@ -32,7 +33,11 @@ def latency_quantile_ms(looks: Sequence[Look], q: float) -> float | None:
     recent = [look for look in looks if looks[-1].at_s - look.at_s <= _OVER_S]
     if len(recent) < 2:
         return None
-    grown = [after - before for before, after in zip(recent[0].buckets, recent[-1].buckets, strict=True)]
+    return quantile_ms([b - a for a, b in zip(recent[0].buckets, recent[-1].buckets, strict=True)], q)
+
+
+def quantile_ms(grown: Sequence[float], q: float) -> float | None:
+    """A quantile of requests counted by bucket (each up to one of `BOUNDS_S`, the last without bound); None of none."""
     total = sum(grown)
     if total <= 0:
         return None

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING
 
 from tidewheel.server.pages.contest import contest_view
 from tidewheel.server.pages.drift import monitor_views, shift_views
+from tidewheel.server.pages.endpoint_lines import busiest, endpoint_lines
 from tidewheel.server.pages.recorder import Recorder
 from tidewheel.server.pages.standing import loop_view
 from tidewheel.server.pages.stories import SILENT, tell, versions_in
 from tidewheel.server.pages.traffic import traffic_view
+from tidewheel.server.pages.version_names import VersionNames
 from tidewheel.server.pages.view import EventView, LiveView
 from tidewheel.storage import journal
 
@@ -48,32 +50,12 @@ class LiveViews:
             return kept
 
 
-class VersionNames:
-    """What people call a version: ``version 3``. A version's number never changes, so each is looked up once."""
-
-    def __init__(self, platform: Platform) -> None:
-        self._platform = platform
-        self._names: dict[str, str] = {}
-
-    def __call__(self, version_id: str) -> str:
-        """The name of a version, or its id if the registry does not know it."""
-        return self.all({version_id}).get(version_id, version_id)
-
-    def all(self, version_ids: set[str]) -> dict[str, str]:
-        """The names of versions by their ids; unknown ones are left out."""
-        if version_ids - self._names.keys():
-            for model in self._platform.registry.models():
-                for version in self._platform.registry.versions(model.name):
-                    self._names[version.id] = f"version {version.number}"
-        return {version_id: self._names[version_id] for version_id in version_ids if version_id in self._names}
-
-
 def live_view(platform: Platform, loop: str | None, recorder: Recorder, names: VersionNames) -> LiveView:
     """Everything the page shows, read now."""
     loops = platform.loop.ls()
     status = next((each for each in loops if each.name == loop), loops[0] if loops else None)
-    endpoints = [endpoint.name for endpoint in platform.serving.endpoints()]
-    endpoint = status.endpoint if status else endpoints[0] if endpoints else None
+    endpoints = endpoint_lines(platform, names)
+    endpoint = status.endpoint if status else busiest(endpoints)
     rollouts = platform.rollout.ls(endpoint, limit=1) if endpoint else []
     rollout = rollouts[0] if rollouts else None
     readings = platform.monitoring.report(endpoint) if endpoint else []
@@ -88,6 +70,7 @@ def live_view(platform: Platform, loop: str | None, recorder: Recorder, names: V
         shifts=shift_views(readings),
         timeline=timeline,
         journal_seq=seq,
+        endpoints=endpoints,
     )
 
 

@@ -9,10 +9,11 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from tidewheel.base.errors import NotFound
+from tidewheel.base.errors import Corrupt, NotFound
 from tidewheel.server.pages.evidence import flat_facts
 from tidewheel.server.pages.lineage_drawing import lineage_drawing
 from tidewheel.storage import journal
+from tidewheel.tracking.artifacts import VERSIONS
 
 if TYPE_CHECKING:
     from tidewheel.app import Platform
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _MODELS = 200
 _ENTRIES = 40
+_REQUIREMENTS = "requirements.txt"
+_REQUIREMENTS_BYTES = 16_384
 _KINDS = {"commit": "data", "feature_set": "features", "run": "run", "version": "model version"}
 
 
@@ -55,6 +58,7 @@ class VersionView:
     served: tuple[str, ...]
     evaluation: tuple[tuple[str, str], ...]
     environment: tuple[tuple[str, str], ...]
+    requirements: str
     story: tuple[Entry, ...]
 
 
@@ -90,6 +94,7 @@ def version_view(platform: Platform, name: str, number: int) -> VersionView:
         served=served,
         evaluation=tuple(flat_facts(version.evaluation)),
         environment=tuple(_environment(version.environment)),
+        requirements=_requirements(platform, version),
         story=tuple(story),
     )
 
@@ -108,6 +113,8 @@ class _Names:
         if kind == "run":
             run = _run(self._platform, name)
             return "run", run.name if run else name, f"../../runs/{quote(name)}" if run else ""
+        if kind == "endpoint":
+            return "endpoint", name, f"../../endpoints/{quote(name)}"
         return _KINDS.get(kind, kind.replace("_", " ")), name, ""
 
 
@@ -125,6 +132,17 @@ def _served(platform: Platform) -> dict[str, tuple[str, ...]]:
         for version_id in route.weights if route else ():
             found[version_id] = (*found.get(version_id, ()), endpoint.name)
     return found
+
+
+def _requirements(platform: Platform, version: ModelVersion) -> str:
+    """The packages that MLflow wrote beside the model; nothing where there are none, the first of very many."""
+    if _REQUIREMENTS not in version.files:
+        return ""
+    try:
+        kept = platform.artifacts.open(f"{VERSIONS}/{version.id}/{_REQUIREMENTS}")
+        return b"".join(kept.pieces(0, min(kept.size_bytes, _REQUIREMENTS_BYTES))).decode("utf-8", "replace").strip()
+    except (NotFound, Corrupt):
+        return ""
 
 
 def _environment(environment: dict[str, Any]) -> list[tuple[str, str]]:

@@ -17,7 +17,14 @@ from tidewheel.server.pages.view import Chart, LiveView
 
 _CUT = 3.0  # beyond this many thresholds it does not matter how many
 FOLDER = Path(__file__).parent
-SECTIONS: dict[str, str] = {"state": "1s", "traffic": "1s", "contest": "2s", "drift": "2s", "timeline": "1s"}
+SECTIONS: dict[str, str] = {
+    "state": "1s",
+    "endpoints": "2s",
+    "traffic": "1s",
+    "contest": "2s",
+    "drift": "2s",
+    "timeline": "1s",
+}
 
 
 def page(view: LiveView) -> str:
@@ -61,7 +68,19 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    written = ["figure", "count", "percent", "change", "milliseconds", "plain", "iso", "utc", "moment", "timed"]
+    written = [
+        "figure",
+        "count",
+        "percent",
+        "change",
+        "milliseconds",
+        "opening",
+        "plain",
+        "iso",
+        "utc",
+        "moment",
+        "timed",
+    ]
     written += ["measured", "size"]
     environment.filters.update({name: getattr(figures, name) for name in written})
     drawn = {kind.__name__: kind for kind in (drawings.interval, drawings.evidence, drawings.lanes, drawings.plot)}

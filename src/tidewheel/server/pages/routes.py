@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from tidewheel.base.errors import InvalidInput, NotAllowed, NotFound, Unauthenticated
 from tidewheel.server.guard import COOKIE, caller_of
-from tidewheel.server.pages import registry_routes, tracking_routes
+from tidewheel.server.pages import registry_routes, serving_routes, tracking_routes
 from tidewheel.server.pages.assets import assets
 from tidewheel.server.pages.charts import SeriesShelf
 from tidewheel.server.pages.live import LiveViews
@@ -30,6 +30,7 @@ def install(app: FastAPI) -> None:
     app.include_router(router)
     app.include_router(tracking_routes.router)
     app.include_router(registry_routes.router)
+    app.include_router(serving_routes.router)
 
 
 @router.get("/")

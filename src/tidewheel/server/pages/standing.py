@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tidewheel.server.pages.figures import opening
 from tidewheel.server.pages.view import LoopView, StepView
 
 if TYPE_CHECKING:
@@ -44,16 +45,16 @@ def loop_view(platform: Platform, status: LoopStatus, rollout: Rollout | None, n
 def _watching(platform: Platform, status: LoopStatus, name: Callable[[str], str]) -> str:
     if status.champion is None:
         return "There is no champion yet; the first model is on its way."
-    champion = name(status.champion).capitalize()
+    champion = name(status.champion)
     last = next(iter(platform.loop.history(status.name, limit=1)), None)
     if status.state == "paused":
-        return f"Paused: {champion.lower()} answers, and no turn begins until the loop is resumed."
+        return f"Paused: {champion} answers, and no turn begins until the loop is resumed."
     if last is None or last.candidate is None:
-        return f"{champion} answers, and nothing calls for a new model."
+        return f"{opening(champion)} answers, and nothing calls for a new model."
     if last.state == "promoted":
-        return f"{champion} answers since it was promoted; nothing calls for a new model."
+        return f"{opening(champion)} answers since it was promoted; nothing calls for a new model."
     why = f": {_inside(last.outcome)}" if last.outcome else ""
-    return f"{champion} answers; {name(last.candidate)} was {last.state.replace('_', ' ')}{why}."
+    return f"{opening(champion)} answers; {name(last.candidate)} was {last.state.replace('_', ' ')}{why}."
 
 
 def _turn_sentence(platform: Platform, turn: Turn, rollout: Rollout | None, name: Callable[[str], str]) -> str:
@@ -69,7 +70,7 @@ def _turn_sentence(platform: Platform, turn: Turn, rollout: Rollout | None, name
     share = rollout.plan.share(rollout.stage)
     doing = f"answers {share:g} % of the traffic" if share else "answers copies of requests, unseen"
     reason = platform.rollout.outlook(rollout.id).reason if rollout.running else rollout.reason
-    return f"{candidate.capitalize()} {doing}. {reason or stage}"
+    return f"{opening(candidate)} {doing}. {reason or stage}"
 
 
 def _inside(reason: str) -> str:

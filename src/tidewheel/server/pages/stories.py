@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from tidewheel.server.pages.evidence import Facts, alert_facts, decision_facts, flat_facts, turn_facts
+from tidewheel.server.pages.figures import opening
 from tidewheel.server.pages.view import EventView, Lane
 from tidewheel.storage import Entry
 
@@ -46,6 +47,7 @@ _LANES: dict[str, Lane] = {
 _MAX_FACTS = 14
 _TURN = re.compile(r" turn_[0-9a-z]{26}")
 _VERSION = re.compile(r"ver_[0-9a-z]{26}")
+_TWICE = re.compile(r"\b(([\w.-]+)/\d+) of \2\b")  # a name that tells the model already
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def _event(entry: Entry, names: Mapping[str, str], numbers: Mapping[str, int]) -
         id=entry.id,
         at=entry.at,
         lane=story.lane,
-        title=_sentence(_named(story.title(entry), names)),
+        title=opening(_named(story.title(entry), names)),
         outcome=outcome,
         facts=tuple((label, _named(text, names)) for label, text in story.facts(entry.data))[:_MAX_FACTS],
         actor=entry.actor,
@@ -117,11 +119,8 @@ def _by_name(entry: Entry) -> str:
 
 
 def _named(text: str, names: Mapping[str, str]) -> str:
-    return _VERSION.sub(lambda match: names.get(match[0], match[0]), text)
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] if text.startswith(("version ", "the ")) else text
+    named = _VERSION.sub(lambda match: names.get(match[0], match[0]), text)
+    return _TWICE.sub(r"\1", named)
 
 
 # How each kind is told ----------------------------------------------------------------------------------------------
@@ -200,6 +199,11 @@ STORIES: dict[str, Story] = {
         "incident", lambda e: f"{e.data['candidate_version']} rolled back, {e.data['champion_version']} answers", "bad"
     ),
     "rollout.rollout.aborted": Story("incident", lambda e: f"{e.data['candidate_version']} stopped by hand", "bad"),
+    "rollout.route.restored": Story(
+        "incident", lambda e: f"{e.data['champion_version']} answers again at {_id(e)}, by hand", "bad"
+    ),
+    "rollout.route.taken": Story("rollout", lambda e: f"The route of {_id(e)} was set by hand"),
+    "serving.endpoint.deleted": Story("rollout", lambda e: f"The endpoint {_id(e)} was deleted"),
     "storage.log.crowded": Story("incident", lambda _: "The prediction log runs out of room", "bad"),
     "storage.log.eased": Story("incident", lambda _: "The prediction log has room again", "good"),
     "storage.log.expired": Story("incident", _expired, "bad"),

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from tidewheel.server.pages.endpoint_counts import live_counts
 from tidewheel.server.pages.latency import latency_quantile_ms
 from tidewheel.server.pages.view import ArmRole, ArmView, Chart, Curve, TrafficView
 from tidewheel.serving import EndpointOptions
+from tidewheel.serving.snapshot import ServingFolder
+from tidewheel.serving.worker.counters import read_counters
 
 if TYPE_CHECKING:
     from tidewheel.app import Platform
     from tidewheel.rollout import Rollout
     from tidewheel.server.pages.recorder import Recorder, TrafficPoint
+    from tidewheel.server.pages.version_names import VersionNames
     from tidewheel.serving import Route
 
 _RATE_OVER_S = 5.0
@@ -22,27 +26,26 @@ _UNITS = ("ms", "s")
 
 
 def traffic_view(
-    platform: Platform, endpoint: str, rollout: Rollout | None, recorder: Recorder, name: Callable[[str], str]
+    platform: Platform, endpoint: str, rollout: Rollout | None, recorder: Recorder, names: VersionNames
 ) -> TrafficView:
     """The traffic of one endpoint."""
-    status, points = platform.serving.status(), recorder.traffic(endpoint)
+    found, points = platform.serving.endpoint(endpoint), recorder.traffic(endpoint)
+    counts = live_counts(read_counters(ServingFolder(platform.home).counters), endpoint)
     return TrafficView(
         endpoint=endpoint,
-        arms=_arms(platform.serving.route(endpoint), rollout, name),
-        requests=round(status.requests),
-        requests_per_s=_rate(points),
+        arms=arms_of(found.route, rollout, names),
+        requests=counts.requests,
+        requests_per_s=requests_per_s(points),
         latency_p50_ms=latency_quantile_ms(points, 0.5),
         latency_p99_ms=latency_quantile_ms(points, 0.99),
-        errors=round(status.failed),
+        errors=counts.failed,
         chart=_chart(points),
-        options=_options(platform.serving.endpoint(endpoint).options),
+        options=changed_options(found.options),
     )
 
 
-def _arms(route: Route | None, rollout: Rollout | None, name: Callable[[str], str]) -> tuple[ArmView, ...]:
+def arms_of(route: Route, rollout: Rollout | None, names: VersionNames) -> tuple[ArmView, ...]:
     """The versions of a route: the champion first, newcomers after it, shadows last."""
-    if route is None:
-        return ()
     champion = rollout.champion_version if rollout and rollout.running else route.champion
     candidate = rollout.candidate_version if rollout and rollout.running else None
     shares = sorted(route.weights.items(), key=lambda item: (item[0] != champion, -item[1]))
@@ -50,29 +53,33 @@ def _arms(route: Route | None, rollout: Rollout | None, name: Callable[[str], st
     def role(version_id: str) -> ArmRole:
         return "champion" if version_id == champion else "candidate" if version_id == candidate else "other"
 
-    live = [
-        ArmView(version_id=each, label=name(each), role=role(each), percent=percent)
-        for each, percent in shares
-        if percent > 0
-    ]
-    hidden = [
-        ArmView(version_id=each, label=name(each), role=role(each), percent=0.0, shadow=True) for each in route.shadows
-    ]
-    return (*live, *hidden)
+    def arm(version_id: str, percent: float, shadow: bool = False) -> ArmView:
+        address = names.address(version_id)
+        return ArmView(
+            version_id=version_id,
+            label=names(version_id),
+            role=role(version_id),
+            percent=percent,
+            shadow=shadow,
+            address=str(address or ""),
+        )
+
+    live = [arm(each, percent) for each, percent in shares if percent > 0]
+    return (*live, *(arm(each, 0.0, shadow=True) for each in route.shadows))
 
 
-def _options(options: EndpointOptions) -> tuple[tuple[str, str], ...]:
+def changed_options(options: EndpointOptions) -> tuple[tuple[str, str], ...]:
     """The options that differ from the defaults, by name; what nobody has set is not worth a line."""
     defaults = EndpointOptions()
     names = [field.name for field in fields(options)]
     changed = [(name, getattr(options, name)) for name in names if getattr(options, name) != getattr(defaults, name)]
-    return tuple(_told(name, value) for name, value in changed)
+    return tuple(told_option(name, value) for name, value in changed)
 
 
-def _told(name: str, value: float | tuple[str, ...]) -> tuple[str, str]:
+def told_option(name: str, value: float | tuple[str, ...]) -> tuple[str, str]:
     """An option's name in words and its value, with the unit that its name ends in."""
     if isinstance(value, tuple):
-        return name, ", ".join(value)
+        return name, ", ".join(value) or "nothing"
     if isinstance(value, bool):
         return name, "yes" if value else "no"
     words, _, last = name.rpartition("_")
@@ -81,7 +88,7 @@ def _told(name: str, value: float | tuple[str, ...]) -> tuple[str, str]:
     return name.replace("_", " "), f"{value:g}"
 
 
-def _rate(points: Sequence[TrafficPoint]) -> float | None:
+def requests_per_s(points: Sequence[TrafficPoint]) -> float | None:
     """Requests per second over the last few seconds."""
     recent = [point for point in points if points[-1].at_s - point.at_s <= _RATE_OVER_S]
     if len(recent) < 2:

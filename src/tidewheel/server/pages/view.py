@@ -36,13 +36,41 @@ class LoopView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmView:
-    """A version's part of the live traffic, in percent. `shadow`: it answers copies that no caller sees."""
+    """A version's part of the live traffic, in percent. `shadow`: it answers copies that no caller sees.
+
+    `address` is ``model/number``, as the commands take it; empty where the registry does not know the version.
+    """
 
     version_id: str
     label: str
     role: ArmRole
     percent: float
     shadow: bool = False
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutLine:
+    """A rollout in one line: who walks against whom, how far it has come, and why it ended if it did."""
+
+    id: str
+    title: str
+    stage: str
+    plan: str
+    running: bool
+    reason: str
+    started_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointLine:
+    """One of several endpoints: who answers it, what it has been asked so far, and the rollout under way."""
+
+    name: str
+    arms: tuple[ArmView, ...]
+    requests: int
+    rollout: RolloutLine | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,3 +206,5 @@ class LiveView:
     shifts: tuple[ShiftView, ...]
     timeline: tuple[EventView, ...]
     journal_seq: int
+    endpoints: tuple[EndpointLine, ...] = ()
+    """All endpoints, by name."""
