@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tidewheel.base.doors import door
-from tidewheel.base.errors import GateSaidNo, InvalidInput, NotFound
+from tidewheel.base.errors import GateSaidNo, InvalidInput, NotFound, TidewheelError, Unavailable
 from tidewheel.registry.contents import Contents
 from tidewheel.registry.isolated import run_apart
 from tidewheel.registry.isolated_process import TASK
@@ -24,7 +24,7 @@ from tidewheel.registry.load import check_trust
 from tidewheel.registry.numeric_inputs import require_numbers
 from tidewheel.registry.records import ModelVersion
 from tidewheel.registry.registration import Registration
-from tidewheel.registry.runtimes import CHOICE
+from tidewheel.registry.runtimes import CHOICE, NATIVE
 from tidewheel.registry.runtimes.choosing import AUTO, Asked
 from tidewheel.registry.runtimes.loading import read_choice
 from tidewheel.registry.runtimes.process import LABELS, MEASURED, ROWS, OptimizeTask
@@ -72,6 +72,7 @@ class Optimization(Registration, Contents):
 
         Raises:
             GateSaidNo: if no runtime agrees and is faster, or quantisation makes it too much worse.
+            Unavailable: if what converts models is not installed.
             InvalidInput: if there are no rows to compare on, they lack a column, or the version takes or gives tensors.
         """
         asked = Asked(runtime=runtime, tolerance=tolerance or Tolerance(), quantize=quantize)
@@ -114,7 +115,7 @@ class Optimization(Registration, Contents):
         (folder / TASK).write_bytes(msgspec.json.encode(task))
         run_apart("tidewheel.registry.runtimes.process", folder, version.format, self._bounds.scoring_s)
         if not (folder / MEASURED).exists():
-            raise _none_is_faster(version, read_choice((folder / "files" / CHOICE).read_bytes()))
+            raise _none_chosen(version, read_choice((folder / "files" / CHOICE).read_bytes()))
         return msgspec.json.decode((folder / MEASURED).read_bytes(), type=dict[str, float])
 
     def _add_optimized(self, version: ModelVersion, folder: Path, measured: Mapping[str, float]) -> ModelVersion:
@@ -160,9 +161,19 @@ def _matrix(columns: Columns, names: tuple[str, ...] | list[str]) -> NDArray[np.
     return np.ascontiguousarray(np.column_stack([np.array(columns[name], dtype=np.float64) for name in names]))
 
 
-def _none_is_faster(version: ModelVersion, choice: RuntimeChoice) -> GateSaidNo:
-    reasons = "; ".join(f"{each.runtime}: {each.why.rstrip('.')}" for each in choice.candidates if not each.chosen)
-    return GateSaidNo(
-        f"Version {version.number} of {version.model!r} stays as it is. {reasons}.",
-        fix="Name a runtime to have it although it is no faster, or allow it a wider tolerance.",
-    )
+def _none_chosen(version: ModelVersion, choice: RuntimeChoice) -> TidewheelError:
+    """Why a version keeps its own runtime, and what can be done about that."""
+    passed = [each for each in choice.candidates if each.runtime != NATIVE]
+    stays = f"Version {version.number} of {version.model!r} stays as it is."
+    missing = [each.why for each in passed if each.not_installed]
+    agreed = [each.runtime for each in passed if each.speed is not None and not each.rows_apart]
+    if missing and not agreed:
+        return Unavailable(f"{stays} No runtime could be tried.", fix=missing[0])
+    if agreed:
+        fix = f"To have it although it is no faster, name it: --runtime {agreed[0]}."
+    elif any(each.rows_apart for each in passed):
+        fix = "Allow a wider tolerance (--tolerance), if that is good enough."
+    else:
+        fix = "Nothing needs to be done: it runs as its format does."
+    reasons = "; ".join(f"{each.runtime}: {each.why.rstrip('.')}" for each in passed)
+    return GateSaidNo(f"{stays} {reasons}.", fix=fix)

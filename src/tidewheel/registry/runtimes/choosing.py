@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tidewheel.base.errors import GateSaidNo, InvalidInput, TidewheelError
+from tidewheel.base.errors import GateSaidNo, InvalidInput, TidewheelError, Unavailable
 from tidewheel.registry.formats import Predictor, open_format
 from tidewheel.registry.packaging_facts import measure
 from tidewheel.registry.runtimes import CHOICE, FOLDER, NATIVE, RUNTIMES, open_runtime
@@ -149,7 +149,7 @@ class _Model:
             predictor, speed = _timed(lambda: runtime.load(into), self.sample)
         except TidewheelError as error:
             why = f"{error.message} {error.fix}".replace(f"{self.folder}/", "").strip()
-            return _Examined(Candidate(runtime=name, why=why))
+            return _Examined(Candidate(runtime=name, why=why, not_installed=isinstance(error, Unavailable)))
         # A lossy runtime may well answer another number; only whether it is one is looked at, by the gate.
         agreement = self._compare(predictor, self.whole if runtime.lossy else (*self.whole, *self.gapped))
         candidate = Candidate(
@@ -194,15 +194,13 @@ def _decide(model: _Model, found: Sequence[_Examined]) -> RuntimeChoice:
 
     Raises:
         GateSaidNo: if one was asked for by name, or by quantisation, and is not fit.
+        Unavailable: if what converts to it is not installed.
     """
     asked, own_us = model.asked, model.speed.row_us
     insisted = asked.runtime != AUTO or asked.quantize is not None
     best = min((each for each in found if each.fit), key=_row_us, default=None)
     if best is None and insisted:
-        raise GateSaidNo(
-            f"{found[0].candidate.runtime} may not run this model: {found[0].candidate.why.rstrip('.')}.",
-            fix="Allow more, if that is good enough, or keep the model's own runtime.",
-        )
+        raise _refusal(found[0].candidate)
     enough_us = own_us * (1 - asked.tolerance.margin)
     chosen = best if best is not None and (insisted or _row_us(best) <= enough_us) else None
     why = "" if chosen else "no other runtime agrees and is faster by the margin"
@@ -214,6 +212,19 @@ def _decide(model: _Model, found: Sequence[_Examined]) -> RuntimeChoice:
         candidates=(own, *others),
         refuses=tuple(sorted({*model.refuses, *(chosen.hides if chosen else ())})),
         gate=chosen.gate if chosen else None,
+    )
+
+
+def _refusal(candidate: Candidate) -> TidewheelError:
+    """The error of a candidate that was asked for and is not fit."""
+    if candidate.not_installed:
+        return Unavailable(f"{candidate.runtime} cannot be tried here.", fix=candidate.why)
+    compared = candidate.rows > 0
+    return GateSaidNo(
+        f"{candidate.runtime} may not run this model: {candidate.why.rstrip('.')}.",
+        fix="Allow more, if that is good enough, or keep the model's own runtime."
+        if compared
+        else "Keep the model's own runtime.",
     )
 
 

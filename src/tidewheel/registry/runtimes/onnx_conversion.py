@@ -23,6 +23,7 @@ from tidewheel.registry.formats.lightgbm_text import FILES as LIGHTGBM_FILES
 from tidewheel.registry.formats.xgboost_booster import FILES as XGBOOST_FILES
 from tidewheel.registry.runtimes import CannotConvert
 from tidewheel.registry.runtimes.forest_gaps import send_gaps
+from tidewheel.registry.runtimes.wide_trees import widen_trees
 
 OPSET = 15  # what all three converters write and every onnxruntime since 1.10 runs
 _LABELS, _PROBABILITIES = 0, 1
@@ -95,6 +96,8 @@ def _from_skops(folder: Path, double: bool) -> Graph:
     options = {"zipmap": False} if hasattr(estimator, "predict_proba") else None
     proto = to_onnx(estimator, row, options=options, target_opset=OPSET)
     send_gaps(proto, estimator)
+    if double:
+        widen_trees(proto, estimator)
     found = _answering(proto, _LABELS if predictor.method == "predict" else _PROBABILITIES)
     return replace(found, drop_first=found.drop_first and predictor.second_class)
 

@@ -74,7 +74,7 @@ class Candidate:
     """One way to run the model: whether it was chosen and why, in a sentence, and what was found before that was clear.
 
     `max_difference` is the largest absolute difference from the model's own answers, over `rows` rows of which
-    `rows_apart` lie further than the tolerance.
+    `rows_apart` lie further than the tolerance. `not_installed`: it could not be tried for want of its converter.
     """
 
     runtime: str
@@ -85,6 +85,7 @@ class Candidate:
     rows: int = 0
     rows_apart: int = 0
     size_bytes: int = 0
+    not_installed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
