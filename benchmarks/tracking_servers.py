@@ -35,6 +35,8 @@ class Server:
     url: str
     process: subprocess.Popen[bytes]
     started_s: float
+    start_cpu_s: float
+    """Processor time of its processes until they had answered."""
 
     def cpu_s(self) -> float:
         """Processor time of its processes so far."""
@@ -89,7 +91,7 @@ def running(name: str, command: list[str], port: int, folder: Path, settings: di
         )
     try:
         _wait(url + FIRST_ANSWER, process, folder / "server.log")
-        yield Server(name, url, process, time.perf_counter() - began)
+        yield Server(name, url, process, time.perf_counter() - began, cpu_s(process.pid))
     finally:
         end_tree(process, within_s=10)
 
