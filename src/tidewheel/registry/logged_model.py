@@ -106,10 +106,12 @@ def log_model(
         quantize: Quantise it, if this gate lets it; the label that the gate needs is a column of `rows`.
 
     Raises:
-        InvalidInput: if the model does not fit its inputs, rows or outputs, or no format keeps it.
+        InvalidInput: if the model does not fit its inputs, rows or outputs, or no format keeps it; or if the platform
+            that is open is behind an address, as files do not travel there.
         NotAllowed: if only a format that runs code keeps it, and `trust` was not given.
         GateSaidNo: if the runtime named does not answer as the model does, or quantisation makes it too much worse.
     """
+    registry = _registry_at_home()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         declared = declared_tensors(model, inputs, folder)
@@ -136,7 +138,7 @@ def log_model(
             if load_chosen(folder, {CHOICE}):
                 predictor, measured = measure(lambda: require_chosen(folder, {CHOICE}), tried.matrix)
                 answers = _checked_answers(predictor, tried)
-        return ambient.current(Registry).register(
+        return registry.register(
             name,
             format=found.name,
             folder=folder,
@@ -151,6 +153,19 @@ def log_model(
             reference=tried.reference(answers, signature) if known is not None else None,
             trust=trust,
         )
+
+
+def _registry_at_home() -> Registry:
+    """The open platform's registry, in whose home the model's files will lie."""
+    registry = ambient.current(Registry)
+    if not isinstance(registry, Registry):
+        raise InvalidInput(
+            "log_model writes a model's files into the home folder of an install, and the platform that is open is "
+            "behind an address (tw.connect or TIDEWHEEL_URL).",
+            fix="Log it where the home is: with tw.open(HOME). Or from here by MLflow's client, which uploads files: "
+            "MLFLOW_TRACKING_URI=<that address> and mlflow.<flavour>.log_model(…, registered_model_name=NAME).",
+        )
+    return registry
 
 
 def _choose_runtime(
