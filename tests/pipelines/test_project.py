@@ -74,3 +74,15 @@ def test_a_project_that_exits_is_one_that_fails(tmp_path):
     file.write_text("import sys\nsys.exit(3)\n")
     with pytest.raises(InvalidInput, match="SystemExit"):
         load_project(file)
+
+
+def test_a_library_that_is_missing_is_told_with_what_brings_it(tmp_path):
+    project = tmp_path / "project.py"
+    project.write_text('raise ModuleNotFoundError("No module named \'lightgbm\'", name="lightgbm")\n')
+    with pytest.raises(InvalidInput, match=r"No module named .lightgbm. \[project\.py:1") as refused:
+        load_project(project)
+    assert "pip install -e '.[lightgbm]'" in refused.value.fix
+    project.write_text("import no_such_library_at_all\n")
+    with pytest.raises(InvalidInput) as refused:
+        load_project(project)
+    assert "'no_such_library_at_all'" in refused.value.fix

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,7 @@ def init(
             return
         for path in written:
             typer.echo(f"wrote {path}")
-        typer.echo(
-            f"\nNext:\n  cd {folder}\n  tidewheel up project.py\n  python traffic.py --shift    # in a second terminal"
-        )
+        steps = [f"cd {folder}", "tidewheel up project.py", "python traffic.py --shift    # in a second terminal"]
+        if find_spec("lightgbm") is None:
+            steps.insert(0, "pip install 'tidewheel[lightgbm]'    # or in a clone, -e '.[lightgbm]'")
+        typer.echo("\n  ".join(["\nNext:", *steps]))

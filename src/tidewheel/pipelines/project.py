@@ -47,7 +47,7 @@ def load_project(path: str | Path) -> ModuleType:
         raise InvalidInput(
             f"The project failed while it was imported: {describe_error(error, file.parent)}",
             where=str(file),
-            fix="Mend the line and try again.",
+            fix=_remedy(error),
         ) from error
     _loaded_files[file] = {one: one.stat().st_mtime_ns for one in project_files(file)}
     return module
@@ -108,6 +108,14 @@ def describe_error(error: BaseException, folder: Path) -> str:
         return f"{text} [{Path(error.filename).name}:{error.lineno}]"
     place = _last_place(error.__traceback__, folder)
     return f"{text} [{place}]" if place else text
+
+
+def _remedy(error: BaseException) -> str:
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        from tidewheel.base.extras import how_to_install  # here: it reads the metadata of what is installed
+
+        return how_to_install(error.name)
+    return "Mend the line and try again."
 
 
 def imported_names(path: Path) -> set[str]:
