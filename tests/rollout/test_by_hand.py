@@ -85,6 +85,14 @@ def test_a_verdict_that_comes_after_a_hand_changes_nothing(town: Town) -> None:
     assert splits(town)[0] == {"ver_third": 100.0}
 
 
+def test_a_rollout_does_not_begin_on_a_route_that_changes_under_it(town: Town) -> None:
+    interrupted = Rollouts(town.metadata, town.log, Interrupted(town), town.aliases, town.clock)
+    with pytest.raises(Conflict, match="just been changed"):
+        interrupted.start("surge", CHAMPION, CANDIDATE, LIVE)
+    assert splits(town)[0] == {"ver_third": 100.0}
+    assert town.rollouts.ls("surge") == []
+
+
 def test_aborting_leaves_a_route_alone_that_was_set_meanwhile(town: Town) -> None:
     rollout = town.rollouts.start("surge", CHAMPION, CANDIDATE, LIVE)
     town.traffic.set_by("bob", "surge", {"ver_third": 100.0})

@@ -13,7 +13,7 @@ from tidewheel.base.clock import Clock
 from tidewheel.base.errors import Conflict, InvalidInput
 from tidewheel.rollout import store
 from tidewheel.rollout.judge import Judgement
-from tidewheel.rollout.ownership import route_of
+from tidewheel.rollout.ownership import require_unchanged, route_of
 from tidewheel.rollout.records import Restored, Rollout, RouteByHand
 from tidewheel.rollout.seams import Aliases, RouteInForce, Traffic
 from tidewheel.rollout.walk import give_way
@@ -73,9 +73,7 @@ class ByHand:
             )
         self.traffic.prepare([before])
         with self.metadata.change() as change:
-            now = route_of(self.traffic, endpoint)
-            if now is None or now.generation != seen.generation:
-                raise Conflict(f"The route of {endpoint!r} has just been changed.", fix="Look again.")
+            require_unchanged(self.traffic, endpoint, seen)
             facts = {"endpoint": endpoint, "champion_version": before, "before_version": present, "reason": reason}
             nodes = [f"version:{before}", f"version:{present}"]
             cause = change.emit("rollout.route.restored", f"endpoint:{endpoint}", facts, inputs=nodes)
@@ -95,12 +93,13 @@ class ByHand:
     def _hand_over(
         self, change: Change, endpoint: str, weights: Mapping[str, float], shadows: Sequence[str], cause: str
     ) -> None:
-        """Set the route, and the alias that follows its champion, in the open change."""
+        """Set the route in the open change; if one version has all the traffic, the alias follows it."""
         before = route_of(self.traffic, endpoint)
+        answering = [version for version, share in weights.items() if share]
         with acting(cause=cause):
             self.traffic.change_route(change, endpoint, weights, shadows, new_endpoint=True)
-            champion = max(weights, key=lambda version: weights[version])
-            self.aliases.follow(change, endpoint, champion, before.champion if before else None)
+            if len(answering) == 1:
+                self.aliases.follow(change, endpoint, answering[0], before.champion if before else None)
 
     def _told(self, endpoint: str, before: RouteInForce | None, ended: str | None, reason: str) -> RouteByHand:
         route = self.traffic.route(endpoint)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from tidewheel.base.errors import NotFound
+from tidewheel.base.errors import Conflict, NotFound
 from tidewheel.rollout.records import Rollout, due_route
 from tidewheel.rollout.seams import RouteInForce, Traffic
 from tidewheel.storage.journal import find_entry
@@ -29,6 +29,17 @@ def stands(rollout: Rollout, route: RouteInForce | None) -> bool:
     due = due_route(rollout)
     weights = {version: float(weight) for version, weight in route.weights.items() if weight}
     return weights == {v: w for v, w in due.weights.items() if w} and set(route.shadows) == set(due.shadows)
+
+
+def require_unchanged(traffic: Traffic, endpoint: str, seen: RouteInForce | None) -> None:
+    """Within an open change: refuse it if an endpoint's route is no longer the one that it was decided on.
+
+    Raises:
+        Conflict: if somebody else has set one since.
+    """
+    now = route_of(traffic, endpoint)
+    if (now and now.generation) != (seen and seen.generation):
+        raise Conflict(f"The route of {endpoint!r} has just been changed.", fix="Look again.")
 
 
 def why_taken(connection: Connection, endpoint: str, route: RouteInForce | None) -> str:

@@ -17,9 +17,10 @@ from tidewheel.base.doors import door
 from tidewheel.base.errors import Conflict, InvalidInput, NotFound, TidewheelError
 from tidewheel.rollout import store
 from tidewheel.rollout.by_hand import ByHand
+from tidewheel.rollout.evidence import StageEvidence
 from tidewheel.rollout.fold import Watch, fold
 from tidewheel.rollout.judge import Judgement, judge
-from tidewheel.rollout.ownership import route_of, stands, why_taken
+from tidewheel.rollout.ownership import require_unchanged, route_of, stands, why_taken
 from tidewheel.rollout.plans import Canary, Plan
 from tidewheel.rollout.records import Decision, Restored, Rollout, RouteByHand
 from tidewheel.rollout.seams import Aliases, Traffic
@@ -67,7 +68,7 @@ class Rollouts:
 
         Raises:
             NotFound: if there is no such endpoint or version.
-            Conflict: if a rollout is running on this endpoint, or it serves nothing yet.
+            Conflict: if a rollout is running on this endpoint, it serves nothing yet, or its route is being changed.
             InvalidInput: if candidate and champion are the same version, or the candidate requires inputs that the
                 endpoint's requests do not give.
         """
@@ -78,15 +79,18 @@ class Rollouts:
         running = self.running(endpoint)
         if running is not None:
             self._end_if_taken(running)
+        seen = self._traffic.route(endpoint)
         try:
             self._traffic.check_candidate(endpoint, champion, candidate_version)
             self._traffic.prepare([champion, candidate_version])
         except TidewheelError as error:
+            unseen = judge(rules, 0, [StageEvidence()], 0.0).evidence
             with self._metadata.change(cause=cause) as change:
                 rollout = begin(change, None, endpoint, champion, candidate_version, rules, self._clock)
-                give_way(change, rollout, f"It could not begin: {error.message}", {}, self._clock)
+                give_way(change, rollout, f"It could not begin: {error.message}", unseen, self._clock)
             raise
         with self._metadata.change(cause=cause) as change:
+            require_unchanged(self._traffic, endpoint, seen)
             rollout = begin(change, self._traffic, endpoint, champion, candidate_version, rules, self._clock)
         self._settle(rollout.id)
         return self.get(rollout.id)
@@ -127,8 +131,8 @@ class Rollouts:
     ) -> RouteByHand:
         """Share an endpoint's requests by hand, in percent, at once and unwatched; `{version: 100}` deploys one.
 
-        A rollout that is running there ends with `reason`. The endpoint is made if it is not there, and alias
-        `champion` follows (`Registry.follow`).
+        A rollout that is running there ends with `reason`. The endpoint is made if it is not there. If one version has
+        all the traffic, the alias `champion` of its model follows it, as after a rollout.
 
         Raises:
             NotFound: if there is no such version.
