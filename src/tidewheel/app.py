@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -61,6 +62,7 @@ class Platform:
         self.logged_models = LoggedModels(self.metadata, self.clock)
         self.tracking = Tracking(self.metadata, blobs, self.clock)
         self.tracking.spool_folder = spool_folder(settings, home / "spool", str(home))
+        self.tracking.named_by = shlex.join(["--home", str(home)])
         self.views = Views(self.metadata, self.clock)
         self.webhooks = Webhooks(self.metadata, self.clock, settings)
         self.governance = Governance(self.metadata, self.clock)

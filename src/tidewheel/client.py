@@ -10,6 +10,7 @@ import functools
 import inspect
 import os
 import re
+import shlex
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
@@ -163,6 +164,7 @@ class RemoteTracking(RemoteRoom):
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tidewheel" / "spool"
         named = hash_bytes(http.url.encode())[:16]
         self.spool_folder = spool_folder(Settings(), cache / named, http.url)
+        self.named_by = shlex.join(["--url", http.url])
         self.clock = None
 
     def log_artifact(self, run_id: str, source: Path | bytes, path: str | None = None) -> None:

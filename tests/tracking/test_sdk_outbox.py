@@ -17,6 +17,7 @@ class Door:
 
     def __init__(self, room, folder):
         self.room, self.spool_folder, self.shut, self.clock = room, folder, False, room.clock
+        self.named_by = "--url http://tracking.example:7600"
 
     def __getattr__(self, name):
         if self.shut:
@@ -47,8 +48,9 @@ def test_a_run_whose_server_is_away_from_beginning_to_end_arrives_later(door, tr
         tw.log_param("depth", 7)
         tw.log_metric("auc", float("nan"), step=3)
         tw.log_artifact(b"x" * 300_000, "model.bin")
-    with pytest.raises(Unavailable, match="not delivered yet"):
+    with pytest.raises(Unavailable, match="not delivered yet") as refused:
         tw.flush(5)
+    assert "`tidewheel runs sync --url http://tracking.example:7600`" in refused.value.fix
     door.shut = False
     tw.flush()
     found = tracking.run(run.id)

@@ -32,6 +32,7 @@ class Tracking(RunLifecycle, RunWriting, RunReading, RunAdoption):
         self._artifacts = Artifacts(metadata, blobs, clock)
         self._clock = clock
         self.spool_folder: Path | None = None  # where the SDK keeps what is not delivered yet; app.py says
+        self.named_by = ""  # how a command names this install: `--home FOLDER`; app.py says
 
     @property
     def clock(self) -> Clock:

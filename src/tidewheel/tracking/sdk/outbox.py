@@ -48,6 +48,7 @@ class Outbox:
     def __init__(self, tracking: Tracking, folder: Path | None) -> None:
         self._tracking = tracking
         self._folder = folder
+        self._sync = f"tidewheel runs sync {getattr(tracking, 'named_by', '')}".rstrip()
         clock = getattr(tracking, "clock", None)
         machine = clock is None or isinstance(clock, SystemClock)
         self.now_us: Callable[[], int] = _machine_us if machine or clock is None else clock.now_us
@@ -116,7 +117,7 @@ class Outbox:
             raise Unavailable(
                 f"{self._taken - self._delivered} records are not delivered yet: {self.away or 'it takes long'}",
                 where=str(self._folder or "memory"),
-                fix="They are sent when the server is back, by this process, the next, or `tidewheel runs sync`.",
+                fix=f"They are sent when the server is back, by this process, the next, or `{self._sync}`.",
             )
 
     def deliver_now(self, timeout_s: float) -> bool:
@@ -149,8 +150,8 @@ class Outbox:
             return
         if not self.deliver_now(timeout_s):
             _log.warning(
-                "%d records wait in %s (%s); `tidewheel runs sync` sends them.",
-                self._taken - self._delivered, self._folder or "memory, and are lost", self.away or "slow",
+                "%d records wait in %s (%s); `%s` sends them.",
+                self._taken - self._delivered, self._folder or "memory, and are lost", self.away or "slow", self._sync,
             )  # fmt: skip
         self._closing = True
         self._hurry.set()
