@@ -67,6 +67,16 @@ def test_versions_that_are_listed_are_of_one_model(house: House) -> None:
     client.close()
 
 
+def test_what_only_a_shadow_takes_is_not_told_to_callers(house: House) -> None:
+    champion, shadow = house.deploy(Adding(1.0)), house.register(Adding(2.0), inputs=("a", "b", "rain"))
+    house.serving.set_route("surge", {champion.id: 100.0}, [shadow.id])
+    client = Client(house.start())
+    tensors = [{"name": name, "datatype": "FP64", "shape": [1], "data": [1.0]} for name in ("a", "b", "wind")]
+    answer = client.request("POST", "/v2/models/surge/infer", {"inputs": tensors})
+    assert (answer.status, answer.json["error"].endswith("It knows: a, b, features.")) == (400, True)
+    client.close()
+
+
 def test_workers_forget_an_endpoint_that_is_deleted_and_know_one_of_its_name_anew(house: House) -> None:
     first = house.deploy(Adding(1.0))
     house.deploy_as("tides", Adding(1.0))

@@ -49,6 +49,10 @@ class LoadedEndpoint:
         self.require_route()
         return self.versions[self.line[-1][1]]
 
+    def champion_inputs(self) -> frozenset[str]:
+        """What the champion takes, which is what callers are told; before there is one, what any version does."""
+        return self.versions[self.line[-1][1]].known_inputs if self.line else self.known_inputs
+
     def require_route(self) -> None:
         """Raise Unavailable if no version is behind the endpoint."""
         if self.loading:

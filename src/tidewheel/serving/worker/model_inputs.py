@@ -9,7 +9,7 @@ Called by `predict` and `shadows`, in a thread too: it changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence, Sized
+from collections.abc import Callable, Collection, Mapping, Sequence, Sized
 from math import prod
 from typing import Any
 
@@ -31,12 +31,13 @@ Instants = int | NDArray[np.int64]
 Inputs = Mapping[str, Input]
 
 
-def check_known(inputs: Inputs, known: Collection[str]) -> None:
-    """Refuse an input that no version of the endpoint knows; `known` is empty where there is no version."""
+def check_known(inputs: Inputs, known: Collection[str], told: Callable[[], Collection[str]]) -> None:
+    """Refuse an input that no version of the endpoint knows; `known` is empty where there is no version. The refusal
+    names those of `told`: callers need not know of a candidate's."""
     for name in inputs if known else ():  # without a version nothing is known, and that is what the caller should hear
         if name not in known:
             raise InvalidInput(
-                f"The endpoint knows no input {name[:200]!r}.", fix=f"It knows: {', '.join(sorted(known))}."
+                f"The endpoint knows no input {name[:200]!r}.", fix=f"It knows: {', '.join(sorted(told()))}."
             )
 
 

@@ -95,7 +95,7 @@ class Inference:
             endpoint = self.table.endpoint(call.endpoint)
             if endpoint.name in self.residency.unloaded:
                 raise Unavailable(f"The endpoint {endpoint.name!r} is unloaded.", fix=f"Load it: {LOAD_ADDRESS}.")
-            check_known(call.inputs, endpoint.known_inputs)
+            check_known(call.inputs, endpoint.known_inputs, endpoint.champion_inputs)
             call.at_us = self._clock.now_us()
             call.request_id = _checked_id(call.request_id) or next(self._new_ids)
             call.unit = _unit(endpoint, call)
