@@ -132,3 +132,26 @@ def test_an_array_its_frame_and_its_table_are_the_same_rows(matrix):
         table = rows_given(rows, names).table()
         found = np.column_stack([numbers_of(table, name) for name in names])
         np.testing.assert_array_equal(found, matrix.astype(np.float64))
+
+
+def test_a_model_of_text_is_told_so_whether_or_not_it_comes_with_rows(registry):
+    compose = pytest.importorskip("sklearn.compose")
+    pytest.importorskip("skops")
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
+
+    def fitted(frame):
+        encoder = compose.make_column_transformer((OneHotEncoder(), ["city"]), remainder="passthrough")
+        return make_pipeline(encoder, LogisticRegression()).fit(frame, ROWS[:, 0] > 0)
+
+    frame = pd.DataFrame({"city": ["Rome", "Oslo"] * 60, "a": ROWS[:, 0]})
+    with pytest.raises(InvalidInput, match="'city' of the rows is text"):
+        log_model(fitted(frame), "m", inputs=["city", "a"], rows=frame)
+    with pytest.raises(InvalidInput, match=r"fails on a row of zeros.*encode that before the model"):
+        log_model(fitted(frame), "m", inputs=["city", "a"])
+    coded = frame.assign(city=frame["city"].map({"Oslo": 0, "Rome": 1}))
+    model = fitted(coded)
+    version = log_model(model, "m", inputs=["city", "a"], rows=coded)
+    own = model.predict_proba(coded)[:, 1]
+    np.testing.assert_allclose(registry.answers(version.id, coded.to_numpy(dtype=float)).outputs[0][:, 0], own)

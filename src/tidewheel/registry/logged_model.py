@@ -8,7 +8,7 @@ above.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from tidewheel.base import ambient
-from tidewheel.base.errors import InvalidInput
+from tidewheel.base.errors import InvalidInput, TidewheelError
 from tidewheel.registry.formats import Predictor, save_model
 from tidewheel.registry.graphs import Graph
 from tidewheel.registry.logged_tensors import (
@@ -125,7 +125,7 @@ def log_model(
         tried = _Sample.of(known, features, input_names, taken)
         if tensors is not None:
             keep_outputs(tensors, tried.matrix[:2], outputs, folder)
-        predictor, measured = measure(lambda: found.load(folder), tried.matrix)
+        predictor, measured = _measured(lambda: found.load(folder), tried)
         answers = _checked_answers(predictor, tried)
         signature = tensor_signature(predictor, input_names, tried.matrix[:2], outputs, taken) or Signature.of(
             input_names, _name_outputs(outputs, answers.shape[1])
@@ -288,6 +288,21 @@ def _with_instants(rows: HasRows) -> pa.Table:
 
     instants = timestamps if isinstance(timestamps, pa.Array | pa.ChunkedArray) else pa.array(np.asarray(timestamps))
     return table.append_column("at", instants)
+
+
+def _measured(load: Callable[[], Predictor], sample: _Sample) -> tuple[Predictor, dict[str, float]]:
+    """The model as it is loaded from its files, and what it costs to ask."""
+    try:
+        return measure(load, sample.matrix)
+    except TidewheelError:
+        raise
+    except Exception as error:  # it is the caller's own code, so anything may come
+        tried = "the training rows" if sample.table is not None else "a row of zeros"
+        raise InvalidInput(
+            f"The model fails on {tried}, saved and loaded again: {type(error).__name__}: {error}",
+            fix="It is asked in numbers: if it takes text, encode that before the model. If it takes no zeros, give it "
+            "its training rows: rows=….",
+        ) from error
 
 
 def _checked_answers(predictor: Predictor, sample: _Sample) -> NDArray[np.float64]:

@@ -153,7 +153,7 @@ def _insists_on_names(model: Any, ask: Callable[[Any], Any]) -> bool:
         return False
     try:
         ask(np.zeros((1, len(model.feature_names_in_))))
-    except ValueError:
+    except (ValueError, TypeError):
         return True
     return False
 
