@@ -21,6 +21,7 @@ from tidewheel.base.units import parse_duration
 from tidewheel.governance import store
 from tidewheel.governance.lineage import walk_lineage
 from tidewheel.governance.model_card import write_card
+from tidewheel.governance.nodes import node_of
 from tidewheel.governance.records import Cause, ChainReport, Lineage, NewToken, Principal, Token
 from tidewheel.governance.secrets import hash_secret, matches, new_secret, token_id_of
 from tidewheel.storage import Entry, Metadata
@@ -48,7 +49,7 @@ class Governance:
 
         Args:
             kinds: only these kinds; one that ends in a dot takes all below it (`rollout.`).
-            subject: only entries about this node (`version:ver_…`).
+            subject: only entries about this node (`version:ver_…`, or `ver_…`).
             limit: at most this many, up to 1,000.
             after: only entries with a larger sequence number: what is new since then.
         """
@@ -56,7 +57,12 @@ class Governance:
             raise InvalidInput(f"The limit {limit} is not between 1 and 1000.", where="limit", fix="Ask page by page.")
         with self._metadata.read() as connection:
             return read_entries(
-                connection, after=after, kinds=kinds or (), subject=subject, newest_first=True, limit=limit
+                connection,
+                after=after,
+                kinds=kinds or (),
+                subject=subject and node_of(subject),
+                newest_first=True,
+                limit=limit,
             )
 
     @door("GET", "/governance/audit/verify")
@@ -70,13 +76,14 @@ class Governance:
 
     @door("GET", "/governance/lineage/{node:path}")
     def lineage(self, node: str, direction: Literal["up", "down", "both"] = "both", depth: int = 10) -> Lineage:
-        """What a node (`version:ver_…`, `commit:rides@4`, `decision:dec_…`) came from, and what came of it.
+        """What a node (`version:ver_…`, `commit:rides@4`, or an id such as `dec_…`) came from, and what came of it.
 
         Raises:
             NotFound: if the journal has never heard of the node.
         """
         if not 1 <= depth <= 100:
             raise InvalidInput(f"The depth {depth} is not between 1 and 100.", where="depth")
+        node = node_of(node)
         with self._metadata.read() as connection:
             found = walk_lineage(connection, node, _DIRECTIONS[direction], depth)
             if not found.edges and store.first_entry_id(connection, node) is None:
@@ -87,8 +94,10 @@ class Governance:
     def why(self, node: str) -> list[Cause]:
         """The chain of causes behind a node or a journal entry (`evt_…`), from the effect back to the first cause.
 
-        Of a decision or an alert it is why it came about; of anything else, why the last thing happened to it.
+        Of a decision or an alert it is why it came about; of anything else, why the last thing happened to it. A node
+        may be given by its id alone (`rol_…`).
         """
+        node = node_of(node)
         with self._metadata.read() as connection:
             entry = find_entry(connection, _entry_id(connection, node) or "")
             if entry is None:
@@ -236,5 +245,5 @@ def _says(entry: Entry) -> str:
 def _unknown_node(node: str) -> NotFound:
     return NotFound(
         f"The journal has no entry about {node!r}.",
-        fix="Nodes are written kind:id, as in version:ver_… or commit:rides@4.",
+        fix="Give an id as commands print it (ver_…, rol_…, run_…), or kind:name, as in commit:rides@4, model:surge.",
     )
