@@ -124,6 +124,16 @@ def test_each_row_is_found_by_its_id_before_and_after_it_moved_to_delta(
     assert log._tables.read("tidewheel_predictions").num_rows == 30
 
 
+def test_all_rows_of_a_large_request_are_found_together(log: PredictionLog, writer: PredictionWriter) -> None:
+    rows = 20_000  # read once for all: for each, it would take hours
+    writer.append_rows(request(1, rows), rows)
+    writer.append_rows(request(2, 2), 2)
+    found = log.find([*(f"q1:{row}" for row in range(rows)), "q2:1", "q2:2"])
+    assert len(found) == rows + 1
+    assert found["q1:19999"] == row_of(1, 19_999, rows)
+    assert found["q2:1"] == row_of(2, 1, 2)
+
+
 def test_rows_that_moved_to_delta_before_rows_were_numbered_are_found(
     log: PredictionLog, writer: PredictionWriter
 ) -> None:

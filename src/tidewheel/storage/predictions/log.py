@@ -90,10 +90,12 @@ class PredictionLog:
         found: dict[str, Prediction] = {}
         for stem, wanted in places.instants.items():
             found.update(compaction.find_compacted(self._tables, stem, wanted))
-        for each, (stem, offset) in places.offsets.items():
-            found.update(
-                (prediction.id, prediction) for prediction in _at(by_stem[stem], offset) if prediction.id == each
-            )
+        by_place: dict[tuple[str, int], set[str]] = {}
+        for each, place in places.offsets.items():
+            by_place.setdefault(place, set()).add(each)
+        for (stem, offset), wanted_here in by_place.items():  # a request's rows lie together, and are read once
+            read = _at(by_stem[stem], offset)
+            found.update((prediction.id, prediction) for prediction in read if prediction.id in wanted_here)
         return found
 
     def load_cursor(self, connection: Connection, consumer: str) -> dict[str, int] | None:
