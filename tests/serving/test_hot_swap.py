@@ -1,12 +1,16 @@
 """Versions come and go under load, and no request fails."""
 
+import shutil
 import threading
 import time
 from collections import Counter
 
 import pytest
-from tests.serving.house import Client, until
+from tests.serving.house import Client, until, value_of
 from tests.serving.models import Adding
+
+from tidewheel.base.settings import Settings
+from tidewheel.serving import WorkerGroup
 
 
 class Load:
@@ -138,6 +142,20 @@ def test_a_version_that_cannot_be_loaded_holds_no_other_endpoint_back(house, con
     assert not house.serving.status().applied
     house.serving.set_route("other", {first.id: 100.0})
     house.applied()
+
+
+def test_a_version_that_a_killed_process_was_exchanging_is_fetched_again(house, connect):
+    version = house.deploy(Adding(1.0))
+    house.serving.publish()
+    shutil.rmtree(house.home / "serving" / "models" / version.id)  # gone, and the other not yet in its place
+    group = WorkerGroup(house.home, Settings(), port=0, workers=1)
+    house.groups.append(group)
+    group.start()
+    until(lambda: any(worker.failures for worker in house.serving.status().workers))
+    until(lambda: house.serving.publish() and group.ready(), look=group.look)
+    client = connect(group)
+    until(lambda: house.serving.publish() and client.infer([1.0, 2.0]).status == 200)
+    assert value_of(client.infer([1.0, 2.0])) == 4.0
 
 
 def test_a_worker_that_starts_anew_serves_what_can_be_loaded(house, connect):

@@ -248,16 +248,22 @@ class Publisher:
         return rows if rows.size else None
 
     def _mend(self) -> None:
-        """Fetch again what a live worker says it cannot load, if its files are indeed not the registered ones."""
+        """Fetch again what the snapshot names and a worker cannot load, if its files are not the registered ones.
+
+        They are not there at all where a process was killed while it put others in their place.
+        """
         if time.monotonic() - self._mended_at < _MEND_EVERY_S:
             return
         self._mended_at = time.monotonic()
-        for version_id in reported_failures(self._folder):
-            described = self._described(version_id)
-            if described is not None and not self._is_whole(described):
+        published, failures = self._published(), reported_failures(self._folder)
+        for version in published.versions if published is not None else ():
+            if version.id not in failures or version.refused:
+                continue
+            described = self._described(version.id)
+            if described is None or not self._is_whole(described):
                 # Whatever is in the way, other endpoints must not wait for it; the worker's report goes on saying why.
                 with contextlib.suppress(_RefusedError, TidewheelError):
-                    self._fetch(self._registry.version(version_id), anew=True)
+                    self._fetch(self._registry.version(version.id), anew=True)
 
     def _is_whole(self, described: SnapshotVersion) -> bool:
         try:
