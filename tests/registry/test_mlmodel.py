@@ -39,6 +39,20 @@ def test_a_flavour_is_loaded_natively_where_that_is_safe_and_equal(flavors, path
     assert model.files == tuple(sorted(["MLmodel", path]))
 
 
+@pytest.mark.parametrize(
+    ("method", "booster_format", "estimator_format"),
+    [("predict", "onnx", "skops"), ("predict_proba", "mlflow", "skops")],
+)
+def test_another_method_than_predict_is_native_only_to_estimators(method, booster_format, estimator_format):
+    def format_of(flavor: str, file: str) -> str:
+        pyfunc = f"python_function: {{loader_module: mlflow.{flavor.partition(':')[0]}, predict_fn: {method}}}"
+        return described(f"flavors:\n  {flavor}\n  {pyfunc}\n", file).format
+
+    assert format_of("onnx: {data: model.onnx}", "model.onnx") == booster_format
+    estimator = "sklearn: {serialization_format: skops, pickled_model: model.skops}"
+    assert format_of(estimator, "model.skops") == estimator_format
+
+
 def test_columns_tensors_and_optional_inputs_become_a_signature():
     found = read_signature({"inputs": COLUMNS, "outputs": '[{"type": "double"}]'})
     assert found == Signature((("a", "float64"), ("n", "int64")), (("output", "float64"),), ("n",))

@@ -30,6 +30,9 @@ def house(tmp_path_factory):
     opened = open_house(tmp_path_factory.mktemp("home"))
     for name in ENDPOINTS:
         opened.deploy_as(name, Particular(), isolated=name == "apart")
+    priced = opened.register_zones(Particular())
+    opened.serving.create_endpoint("priced")
+    opened.serving.set_route("priced", {priced.id: 100.0})
     opened.group = opened.start()
     yield opened
     opened.close()
@@ -79,6 +82,22 @@ def test_a_table_and_a_csv_hear_the_same(client):
         assert "'b' is missing in row 0" in answer.json["error"]
 
 
+def test_a_feature_that_was_looked_up_and_is_missing_is_not_the_callers_and_is_named(client):
+    def asked(**inputs):
+        kinds = {"zone": ("BYTES", ["nowhere"]), "drivers": ("FP64", [2.0]), "demand": ("FP64", [None])} | inputs
+        tensors = [
+            {"name": n, "datatype": kind, "shape": [1], "data": data} for n, (kind, data) in kinds.items() if data
+        ]
+        return client.request("POST", "/v2/models/priced/infer", {"inputs": tensors})
+
+    looked_up = asked(demand=("FP64", []))
+    assert looked_up.status == 500
+    assert "which was looked up, is missing for row 0: ValueError: Input X contains NaN" in looked_up.json["error"]
+    given_missing = asked()
+    assert given_missing.status == 400, given_missing.body
+    assert "is missing in row 0" in given_missing.json["error"]
+
+
 def test_a_refusal_is_logged_against_the_version_as_a_candidate_may_refuse_what_the_champion_answers(house, client):
     client.infer([5.0, None], path="within", id="refused-row")
     until(lambda: any(record.id == "refused-row" for record in house.records()[0]))
@@ -92,6 +111,7 @@ class Version:
     def __init__(self, names=("a", "b")):
         self.logged_names = list(names)
         self.unsigned = not names
+        self.plan = None
 
 
 @pytest.mark.parametrize(

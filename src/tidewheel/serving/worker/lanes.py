@@ -316,7 +316,7 @@ def _compute_one(version: LoadedVersion, work: Work) -> int:
     try:
         outcome.outputs = version.predict(outcome.rows)
     except _MODEL_ERRORS as error:
-        work.fail(*failure_of(version, outcome.rows, error))
+        work.fail(*failure_of(version, outcome.rows, error, work.call.inputs))
     outcome.latency_s = perf_counter() - work.call.began
     if work.explains and outcome.outputs is not None:
         _explain(version, work)

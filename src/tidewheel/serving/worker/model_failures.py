@@ -8,7 +8,7 @@ after a failure only.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -27,6 +27,8 @@ class AskedVersion(Protocol):
     @property
     def unsigned(self) -> bool: ...
     @property
+    def plan(self) -> object | None: ...
+    @property
     def logged_names(self) -> list[str]: ...
 
 
@@ -38,12 +40,18 @@ class ModelRefused(InvalidInput):
     """
 
 
-def failure_of(version: AskedVersion, rows: NDArray[np.float64], error: BaseException) -> tuple[BaseException, int]:
-    """What becomes of rows that a version failed on: the error to tell of, and its status."""
+def failure_of(
+    version: AskedVersion, rows: NDArray[np.float64], error: BaseException, given: Collection[str] = ()
+) -> tuple[BaseException, int]:
+    """What becomes of rows that a version failed on: the error to tell of, and its status.
+
+    `given` are the names of the request's inputs; of a version with a feature plan, others were looked up.
+    """
     if isinstance(error, InvalidInput) and version.unsigned:  # only the model knows what it takes
         return error, error.status
     if _refuses_values(error) and not np.isfinite(rows).all():
-        refused = _refused(version.logged_names, rows, error)
+        looked_up = version.plan is not None and "features" not in given
+        refused = _refused(version.logged_names, rows, error, given if looked_up else None)
         refused.__cause__ = error
         return refused, refused.status
     if isinstance(error, TidewheelError) and not isinstance(error, InvalidInput):
@@ -68,10 +76,16 @@ def _refuses_values(error: BaseException) -> bool:
     )
 
 
-def _refused(names: Sequence[str], rows: NDArray[np.float64], error: BaseException) -> ModelRefused:
+def _refused(
+    names: Sequence[str], rows: NDArray[np.float64], error: BaseException, given: Collection[str] | None
+) -> TidewheelError:
+    """The error of the first value that is none; where all but what is `given` was looked up, that may not be the
+    caller's to mend."""
     row, column = np.argwhere(~np.isfinite(rows))[0]
     name = repr(names[column]) if names else f"column {column}"
     what = "missing" if np.isnan(rows[row, column]) else "infinite"
+    if given is not None and names[column] not in given:
+        return Corrupt(f"The feature {name}, which was looked up, is {what} for row {row}: {words_of(error)}")
     return ModelRefused(
         f"The model refuses the request: {words_of(error).rstrip('.')}. Of its inputs, {name} is {what} in row {row}.",
         fix="Give every input a finite number, or deploy a model that takes missing values.",
