@@ -301,7 +301,11 @@ def _send(http: Connection, verb: str, path: str, *, params: Any, content: bytes
 def _error(answer: httpx.Response, where: str) -> TidewheelError:
     """The error that the server raised, as the same class here."""
     try:
-        told = msgspec.json.decode(answer.content)["error"]
+        body = msgspec.json.decode(answer.content)
+        if "error_code" in body:  # artifacts go through MLflow's proxy, which answers in MLflow's words
+            kinds = (kind for kind in _ERRORS.values() if kind.status == answer.status_code)
+            return next(kinds, TidewheelError)(body["message"])
+        told = body["error"]
         kind = _ERRORS.get(told["code"], TidewheelError)
         return kind(told["message"], fix=told["fix"], where=told["where"])
     except (msgspec.DecodeError, KeyError, TypeError):

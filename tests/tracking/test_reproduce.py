@@ -76,10 +76,16 @@ def test_what_is_missing_is_said(repository, run):
     hidden = repository.train("steady", "--token=abc")
     with open_platform(repository.home, Settings(environ={})) as platform:
         theirs = platform.tracking.start_run("mlflow's", tags={"mlflow.source.type": "LOCAL"}).id
-    for run_id, missing in ((bare, "git repository"), (theirs, "command line"), (hidden, "look like passwords")):
+    for run_id, missing, remedy in (
+        (bare, "git repository", "in a git repository"),
+        (theirs, "command line", "MLflow's client"),
+        (hidden, "look like passwords", "python train.py steady --token=[hidden]"),
+    ):
         outcome = run("reproduce", run_id, "--yes")
         assert outcome.exit_code not in (0, 3)
         assert missing in " ".join(outcome.err.split())
+        assert remedy in " ".join(outcome.err.split())
+        assert ("MLflow" in outcome.err) == (run_id != hidden)
 
 
 def test_a_commit_that_is_nowhere_to_be_found_is_said(repository, run, tmp_path):

@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 Direction = Literal["up", "down", "both"]
 audit = typer.Typer(help="The journal: every change, hash-chained.", no_args_is_help=True)
 tokens = typer.Typer(help="Tokens: who may use this install over HTTP.", no_args_is_help=True)
-_Node = Annotated[str, typer.Argument(metavar="NODE", help="An id (ver_…, rol_…, run_…), or as in commit:rides@4, model:surge.")]
+_Node = Annotated[str, typer.Argument(metavar="NODE", help="An id (ver_…, rol_…), or as in commit:rides@4.")]
 
 
 @command(audit, "log", show=table("seq", "at", "actor", "kind", "subject", empty="The journal is empty."))

@@ -14,7 +14,7 @@ from typer.main import get_command
 import tidewheel.cli
 from tidewheel.base.unknown_settings import unknown_variables
 
-_MACHINERY = {"batch_bar", "__main__", "cells", "command", "output", "waiting", "program"}
+_MACHINERY = {"batch_bar", "__main__", "cells", "command", "output", "run_card", "waiting", "program"}
 
 
 def build() -> TyperGroup:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tidewheel.cli.command import Opened, Refused, command
-from tidewheel.cli.output import card, console_of, line, print_grid, table
+from tidewheel.cli.output import console_of, line, print_grid, table
+from tidewheel.cli.run_card import print_run, run_card
 
 if TYPE_CHECKING:
     from tidewheel.tracking.differences import RunDifferences
     from tidewheel.tracking.reproduce import Reproduction
-    from tidewheel.tracking.run_report import RunReport
 
 
 def register(app: typer.Typer) -> None:
@@ -30,39 +30,10 @@ def ls(opened: Opened, experiment: str | None = None, limit: int = 20) -> object
     return opened.tracking.runs(experiment, limit)
 
 
-def _report(report: RunReport) -> None:
-    run, environment = report.run, report.environment
-    git, command_ = environment.get("git", {}), environment.get("command", {})
-    about: dict[str, Any] = {
-        "id": run.id,
-        "name": run.name,
-        "experiment": run.experiment,
-        "status": run.status,
-        "user": run.user,
-    }
-    if report.last_sign_at is not None:
-        gone = "; its process is gone" if report.process_gone else ""
-        about["status"] = f"{run.status}, no sign of life since {report.last_sign_at:%Y-%m-%d %H:%M:%S} UTC{gone}"
-    about |= {"started_at": run.started_at, "ended_at": run.ended_at, "inputs": list(run.inputs)}
-    about |= {"params": run.params, "tags": run.tags}
-    about |= {"commit": git.get("commit", ""), "changed": "yes" if git.get("dirty") else ""}
-    about |= {"command": " ".join(command_.get("argv", [])), "python": environment.get("python", {}).get("version", "")}
-    about |= {"packages": f"{len(environment['packages'])} recorded" if environment.get("packages") else ""}
-    about |= {"hardware": environment.get("hardware", {}).get("cpu", ""), "seeds": environment.get("seeds", {})}
-    card({key: value for key, value in about.items() if value not in ("", None, [], {})})
-    if report.metrics:
-        rows = [[key, m.last, m.low, m.high, m.points] for key, m in report.metrics.items()]
-        print_grid(["metric", "last", "min", "max", "points"], rows)
-    if report.artifacts:
-        print_grid(["artifact", "bytes"], [[artifact.path, artifact.size_bytes] for artifact in report.artifacts])
-
-
-@command(runs, "show", show=_report)
+@command(runs, "show", show=print_run)
 def show(opened: Opened, run_id: str) -> object:
-    """One run: parameters, metrics with their bounds, tags, environment, artifacts."""
-    from tidewheel.tracking.run_report import report_run
-
-    return report_run(opened.tracking, run_id)
+    """One run: parameters, metrics with their bounds, tags, environment, datasets, models, artifacts."""
+    return run_card(opened, run_id)
 
 
 def _side_by_side(found: RunDifferences) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tidewheel.base.errors import InvalidInput
 from tidewheel.base.hashing import hash_bytes
 from tidewheel.tracking.capture import DIRTY_TAG, FOLDER, SAME_AS_TAG
 from tidewheel.tracking.capture.reading import DATA_TAG, FEATURES_TAG
@@ -37,7 +38,16 @@ class RunDifferences:
 
 
 def difference_of_runs(tracking: Tracking, run_ids: Sequence[str]) -> RunDifferences:
-    """Compare runs, the first with all others."""
+    """Compare runs, the first with all others.
+
+    Raises:
+        InvalidInput: if there are not at least two.
+    """
+    if len(set(run_ids)) < 2:
+        raise InvalidInput(
+            f"One run alone cannot be compared: {', '.join(dict.fromkeys(run_ids))}.",
+            fix="Name two or more, as `tidewheel runs ls` shows them; `tidewheel runs show` tells of one.",
+        )
     compared = tracking.compare(list(run_ids))
     runs = [tracking.run(run_id) for run_id in run_ids]
     environments = [read_environment(tracking, run) for run in runs]

@@ -29,6 +29,7 @@ from tidewheel.tracking.service import Tracking
 
 REPRODUCES_TAG = "tidewheel.reproduces"
 REPRODUCES_VARIABLE = "TIDEWHEEL_REPRODUCES"
+_RECORDING = "Runs of tw.start_run() in a git repository do; runs of MLflow's client record no environment."
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,24 +124,27 @@ def compare_metrics(was: Run, again: Run, rtol: float) -> Reproduction:
 
 
 def _require_enough(run: Run, source: Mapping[str, Any], command: Mapping[str, Any]) -> None:
-    missing = []
+    missing: dict[str, str] = {}  # what, and what to do about it
     if not source.get("commit"):
-        missing.append("the git repository and commit")
+        missing["the git repository and commit"] = _RECORDING
     elif source.get("dirty") and not source.get("diff"):
-        missing.append("the uncommitted changes (they were too long to keep)")
+        missing["the uncommitted changes, which were too long"] = "Commit them and run it again."
     if not command.get("argv"):
-        missing.append("the command line")
+        missing["the command line"] = _RECORDING
     elif command.get("hidden"):
-        missing.append("options that were hidden because they look like passwords")
+        missing["the options that look like passwords"] = (
+            f"Run it by hand with the hidden values: python {' '.join(command['argv'][1:])}. To have later runs "
+            "reproduced, hand secrets over by environment variables."
+        )
+    elif command.get("entry_kind") == "pipeline":
+        missing["a script (it was begun in a pipeline)"] = f"Run the pipeline again: {' '.join(command['argv'])}"
     elif command.get("entry_kind") not in ("script", "module"):
-        missing.append(f"a script (it was begun in a {command.get('entry_kind')})")
+        missing[f"a script (it was begun in a {command.get('entry_kind')})"] = "Save it as a script, and run that."
     if missing:
-        again = f"Run the pipeline again: {' '.join(command.get('argv', []))}"
         raise InvalidInput(
             f"The run {run.id} cannot be reproduced: it did not record {', '.join(missing)}.",
-            fix=again if command.get("entry_kind") == "pipeline"
-            else "Runs of tw.start_run() in a git repository do; runs of MLflow's client record no environment.",
-        )  # fmt: skip
+            fix=" ".join(dict.fromkeys(missing.values())),
+        )
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import msgspec
 
 from tidewheel.base.errors import InvalidInput, NotFound
 from tidewheel.tracking.capture import ENVIRONMENT, SAME_AS_TAG
+from tidewheel.tracking.logged_model_records import LoggedModel
 from tidewheel.tracking.process_identity import PROCESS_TAG, process_is_gone
 from tidewheel.tracking.records import Artifact, MetricPoint, Run
 from tidewheel.tracking.service import Tracking
@@ -42,6 +43,8 @@ class RunReport:
     environment: dict[str, Any] = field(default_factory=dict)
     last_sign_at: datetime | None = None  # of one that is said to be running: its newest point, or its beginning
     process_gone: bool | None = None  # whether its process has died; None if that cannot be seen from here
+    logged_models: tuple[LoggedModel, ...] = ()  # those that it made, where the caller has looked for them
+    registered: tuple[str, ...] = ()  # versions made of it, as in surge/3; likewise
 
 
 def report_run(tracking: Tracking, run_id: str) -> RunReport:
