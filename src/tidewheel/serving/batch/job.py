@@ -7,6 +7,7 @@ run that was killed is gone on with by running it again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from time import perf_counter
@@ -14,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tidewheel.base.errors import InvalidInput, Taken
+from tidewheel.base.errors import InvalidInput, Taken, TidewheelError
 from tidewheel.base.hashing import hash_json
 from tidewheel.serving.batch.part_scoring import REASON, ROW, PartCount, PartScorer, PartTask, read_arrow
-from tidewheel.serving.batch.places import Place, place_of
+from tidewheel.serving.batch.places import Place, place_of, refuse_overlap
 from tidewheel.serving.batch.pool import cores, score_in_pool
 from tidewheel.serving.batch.records import BatchOptions, BatchProgress, BatchResult, VersionOpening
 from tidewheel.serving.batch.scoring import check_columns, too_many_rejects
@@ -67,7 +68,7 @@ def score_file(
 
     Raises:
         NotFound: if there is no such source.
-        InvalidInput: if it cannot be read, lacks a column, or has too many bad rows.
+        InvalidInput: if it cannot be read, lacks a column, has too many bad rows, or is the target itself.
         Taken: if the target exists and may not be replaced.
         Conflict: if another run writes the same target.
         Unavailable: if a process that scores ended, or a store does not answer.
@@ -80,7 +81,7 @@ def score_file(
     scorer = PartScorer(_task(job, manifest))
     check_columns(scorer.scorer, job.source.schema)
     _check_target(job, scorer)
-    with job.work.alone():
+    with job.work.alone(), _leaving(job.work):
         job.work.begin(manifest, anew=left is None)
         counts, resumed_rows = _score_parts(job, scorer, manifest, report or _untold)
         rows, rejected = _publish(job, manifest, counts)
@@ -99,7 +100,10 @@ def _looked_at(opening: VersionOpening, source: str, target: str, options: Batch
     rejects = place_of(options.rejects) if options.rejects else to.beside(f"{_stem(to.name)}.rejected.parquet")
     if format_of(rejects) is Format.DELTA:
         raise InvalidInput(f"Bad rows cannot go to {rejects.address}.", fix="End it in .parquet, .csv or .jsonl.")
-    opened = open_source(place_of(source), frozenset(opening.version.inputs), options.max_rejects)
+    origin = place_of(source)
+    for place in (to, rejects):
+        refuse_overlap(origin, place)
+    opened = open_source(origin, frozenset(opening.version.inputs), options.max_rejects)
     absent = [name for name in (*(options.columns or ()), options.time) if name and name not in opened.schema.names]
     if absent:
         there = ", ".join(opened.schema.names)
@@ -107,6 +111,24 @@ def _looked_at(opening: VersionOpening, source: str, target: str, options: Batch
     asked = [opened.identity, opening.version.id, options.columns, options.time, options.rows_per_part]
     workers = options.workers or cores()
     return _Job(opening, options, opened, source, to, rejects, Work(to), hash_json(asked), workers)
+
+
+@contextmanager
+def _leaving(work: Work) -> Iterator[None]:
+    """Leave a folder behind a job that fails only where there is something to go on with, and say so.
+
+    A job that is refused for its rows fails again when it is run again, so that a single part of it is of no use.
+    """
+    try:
+        yield
+    except BaseException as error:
+        finished = len(work.finished())
+        if finished < (2 if isinstance(error, InvalidInput) else 1):
+            work.remove()
+        elif isinstance(error, TidewheelError):
+            told = f"{finished} finished parts lie in {work.folder.address}; a run of the same job goes on from them."
+            error.fix = f"{error.fix} {told}".lstrip()
+        raise
 
 
 def _fitting(opening: VersionOpening, options: BatchOptions) -> BatchOptions:

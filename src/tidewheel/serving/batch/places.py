@@ -145,6 +145,26 @@ def place_of(address: str) -> Place:
     return Place(address.rstrip("/"), filesystem, path)
 
 
+def refuse_overlap(source: Place, target: Place) -> None:
+    """Refuse a target that is what is read, a file of it, or a folder around it: writing it would destroy the source.
+
+    Raises:
+        InvalidInput: if they overlap, also by a link.
+    """
+    if source.is_local != target.is_local:
+        return
+    to = _real(target, target.path)
+    read = {_real(source, path) for path in (source.path, *(facts.path for facts in source.files()))}
+    if to in read or any(path.startswith(f"{to}/") for path in read):
+        raise InvalidInput(
+            f"{target.address} is what is scored, and would be written over.", where="target", fix="Give another name."
+        )
+
+
+def _real(place: Place, path: str) -> str:
+    return os.path.realpath(path) if place.is_local else path
+
+
 def _sync(path: str) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
