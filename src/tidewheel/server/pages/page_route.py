@@ -20,7 +20,15 @@ from tidewheel.server.pages.render import document
 _HEADERS = {"Cache-Control": "no-cache", "Vary": "Cookie, Accept-Encoding", "Referrer-Policy": "same-origin"}
 
 
-class PageRoute(APIRoute):
+class ReadingRoute(APIRoute):
+    """Answers HEAD wherever it answers GET, as what checks links and addresses asks; the server leaves the body out."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **given: Any) -> None:
+        methods = set(given.pop("methods", None) or ())
+        super().__init__(path, endpoint, methods=methods | ({"HEAD"} if "GET" in methods else set()), **given)
+
+
+class PageRoute(ReadingRoute):
     """Lets viewers in, and turns refusals into pages."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

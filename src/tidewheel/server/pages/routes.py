@@ -16,10 +16,11 @@ from tidewheel.server.pages import registry_routes, serving_routes, tracking_rou
 from tidewheel.server.pages.assets import assets
 from tidewheel.server.pages.charts import SeriesShelf
 from tidewheel.server.pages.live import LiveViews
+from tidewheel.server.pages.page_route import ReadingRoute
 from tidewheel.server.pages.reference import reference
 from tidewheel.server.pages.render import SECTIONS, document, page, section
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=ReadingRoute)
 _KEPT = {"Cache-Control": "no-cache", "Vary": "Cookie, Accept-Encoding"}
 
 
