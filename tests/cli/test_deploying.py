@@ -172,3 +172,20 @@ def test_a_deployment_that_is_done_answers(
         answer = client.infer([1.0, 2.0])
         assert (answer.status, answer.json["model_version"]) == (200, number)
     client.close()
+
+
+def test_what_keeps_a_worker_from_answering_is_said(
+    home: Path, install: Platform, workers: WorkerGroup, versions: list[ModelVersion]
+) -> None:
+    first, second, _ = versions
+    done("deploy", "surge/1", "-e", "surge", "--home", home)
+    install.serving.prepare([second.id])
+    (home / "serving" / "models" / second.id / "files" / "model.txt").write_text("damaged since")
+    failed = tidewheel("deploy", "surge/2", "-e", "surge", "--now", "--home", home)
+    assert (failed.exit_code, f"cannot load {second.id}" in failed.err) == (1, True)
+    assert "tidewheel rollback surge" in failed.err
+    client = Client(workers)
+    assert client.infer([1.0, 2.0]).json["model_version"] == "1"
+    client.close()
+    done("rollback", "surge", "--home", home)
+    assert weights(install) == {first.id: 100.0}
