@@ -52,6 +52,6 @@ def test_nothing_of_a_folder_runs_until_someone_vouches_for_it(registry, tmp_pat
     found = describe(["MLmodel", "mine.py"], lambda path: (folder / path).read_bytes())
     version = registry.register("surge", format="mlflow", folder=folder, signature=found.signature, trust=True)
     untrusted = replace(version, trusted_by=None)
-    with pytest.raises(NotAllowed, match=r"nobody vouched.*trust REF"):
+    with pytest.raises(NotAllowed, match=r"nobody vouched.*models trust surge/1`"):
         registry.try_out(untrusted, folder, [])
     assert not (tmp_path / "ran").exists()

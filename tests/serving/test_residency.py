@@ -57,7 +57,7 @@ def test_an_unloaded_endpoint_says_so_until_it_is_loaded_again(house, connect):
     assert client.request("POST", "/v2/repository/models/surge/unload").status == 200
     refused = client.infer([1.0, 2.0])
     assert refused.status == 503
-    assert "POST /v2/repository/models/{name}/load" in refused.json["error"]
+    assert "POST /v2/repository/models/surge/load" in refused.json["error"]
     others = [connect(group) for _ in range(6)]  # the other worker hears of it too
     until(lambda: all(other.infer([1.0, 2.0]).status == 503 for other in others))
     assert client.request("POST", "/v2/repository/index", {"ready": True}).json == []

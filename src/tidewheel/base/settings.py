@@ -124,8 +124,8 @@ class Settings:
             return kind(raw)
         except (TypeError, ValueError):
             raise InvalidInput(
-                f"The setting {name} is {raw!r}, which is not a {kind.__name__}.",
-                fix=f"Mend {setting.variable}.",
+                f"The setting {name} is {raw!r}, which is no {'whole number' if kind is int else 'number'}.",
+                fix=f"Set {setting.variable} to one, or unset it; the default is {setting.default}.",
             ) from None
 
     def given(self, name: str) -> bool:

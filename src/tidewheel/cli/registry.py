@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tidewheel.base.errors import InvalidInput
+from tidewheel.base.errors import InvalidInput, NotFound
 from tidewheel.cli.command import Opened, Refused, command
 from tidewheel.cli.output import line, table
 
@@ -147,6 +147,8 @@ def _columns(path: Path) -> dict[str, list[float | None]]:
     import pyarrow.csv
     import pyarrow.parquet
 
+    if not path.is_file():
+        raise NotFound(f"There is no file {path}.", where="--rows", fix="Name a .parquet or .csv file of rows.")
     try:
         table = pyarrow.csv.read_csv(path) if path.suffix == ".csv" else pyarrow.parquet.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:

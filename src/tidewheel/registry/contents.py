@@ -79,7 +79,7 @@ class Contents(RegistryStores):
         """
         require_numbers(version.signature)
         kept = Kept(version.format, folder, version.files, version.trusted_by)
-        check_trust(version.format, version.trusted_by)
+        check_trust(version.format, version.trusted_by, f"{version.model}/{version.number}")
         tried = ask(kept, batches, limit_s=self._bounds.trial_s, memory_mb=self._bounds.memory_mb)
         for answers in tried.outputs:
             _check_outputs(version, answers)

@@ -37,13 +37,13 @@ def load_predictor(format_name: str, folder: Path, files: Mapping[str, str], tru
     return chosen or open_format(format_name).load(folder)
 
 
-def check_trust(format_name: str, trusted_by: str | None) -> None:
-    """Refuse a format that executes code where nobody vouched for the version."""
+def check_trust(format_name: str, trusted_by: str | None, version: str = "MODEL/NUMBER") -> None:
+    """Refuse a format that executes code where nobody vouched for the version, which a command calls `version`."""
     if open_format(format_name).executes_code and trusted_by is None:
         raise NotAllowed(
             f"Loading a {format_name} model runs code that it brings along, and nobody vouched for this one.",
-            fix="`tidewheel models trust REF` if you know where it came from; or log it in a format that holds no "
-            f"code: {', '.join(CODE_FREE)}.",
+            fix=f"`tidewheel models trust {version}` if you know where it came from; or log it in a format that holds "
+            f"no code: {', '.join(CODE_FREE)}.",
         )
 
 

@@ -80,7 +80,7 @@ class Optimization(Registration, Contents):
         version = self._version(version_id)
         version.signature.require_table("Choosing a runtime")
         require_numbers(version.signature)
-        check_trust(version.format, version.trusted_by)
+        check_trust(version.format, version.trusted_by, f"{version.model}/{version.number}")
         columns = rows if rows is not None else self._kept_columns(version)
         matrix = _matrix(columns, version.signature.input_names)
         labels = _matrix(columns, [quantize.label])[:, 0] if quantize and quantize.label else None

@@ -41,7 +41,7 @@ def begin(
     if busy:
         raise Conflict(
             f"A rollout is running on {endpoint!r} already: {busy[0].id}, {busy[0].state}.",
-            fix="Wait for its end, or abort it.",
+            fix=f"Wait for its end, or stop it: `tidewheel rollouts abort {busy[0].id}`.",
         )
     rollout = Rollout(
         id=new_id("rol"),

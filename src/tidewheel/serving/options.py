@@ -54,7 +54,9 @@ class EndpointOptions:
             if not good
         ]
         if wrong:
-            raise InvalidInput(f"These options cannot be kept: {'; '.join(wrong)}.", fix="Mend them.")
+            raise InvalidInput(
+                f"These options cannot be kept: {'; '.join(wrong)}.", fix="Give values within these bounds."
+            )
 
     def changed(self, **given: Any) -> EndpointOptions:
         """These options with those that are given, i.e. not None, in place of the present ones; checked."""

@@ -94,7 +94,8 @@ class Inference:
         try:
             endpoint = self.table.endpoint(call.endpoint)
             if endpoint.name in self.residency.unloaded:
-                raise Unavailable(f"The endpoint {endpoint.name!r} is unloaded.", fix=f"Load it: {LOAD_ADDRESS}.")
+                address = LOAD_ADDRESS.format(name=endpoint.name)
+                raise Unavailable(f"The endpoint {endpoint.name!r} is unloaded.", fix=f"Load it: {address}.")
             check_known(call.inputs, endpoint.known_inputs, endpoint.champion_inputs)
             call.at_us = self._clock.now_us()
             call.request_id = _checked_id(call.request_id) or next(self._new_ids)
