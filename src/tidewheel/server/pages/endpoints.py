@@ -153,4 +153,5 @@ def _commands(name: str, arms: tuple[ArmView, ...], walking: bool) -> tuple[Comm
         ),
         CommandLine("Change how it is served", f"tidewheel endpoints configure {name} --timeout-ms 200"),
         CommandLine("Its route and the routes before", f"tidewheel endpoints show {name}"),
+        CommandLine("Take it away", f"tidewheel endpoints delete {name}"),
     )
