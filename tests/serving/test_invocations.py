@@ -133,6 +133,11 @@ def test_csv_is_read_as_mlflow_reads_it(client):
     assert predictions(ask(client, text.encode(), content_type="text/csv; charset=utf-8")) == wanted
 
 
+def test_a_row_may_leave_most_of_its_names_out(client):
+    records = [{"a": 1, "b": 3, f"note{row}": "x"} for row in range(500)]
+    assert predictions(ask(client, {"dataframe_records": records})) == [31.0] * 500
+
+
 def test_a_single_output_is_flat_and_several_are_named(client):
     body = {"instances": [[5, 2], [None, 1]]}
     assert predictions(ask(client, body, "pair")) == [
@@ -206,6 +211,7 @@ def test_whether_the_server_is_ready_is_asked_as_mlflow_does(lone):
         ({"dataframe_records": [{"a": 1}]}, "missing: b"),
         ({"dataframe_records": [{"c": 1}]}, "no input 'c'"),
         ({"dataframe_records": [{"a": "one", "b": 2}]}, "'one' in row 0"),
+        ({"dataframe_records": [{f"k{row}": 1} for row in range(30_000)]}, "30000 different names, and 30000 values"),
         ({"inputs": {"a": [1], "b": [1, 2]}}, "differ in their number of rows"),
         ({"instances": [[1, 10**400]]}, "beyond float64"),
         (b'{"instances": [[1, Infinity]]}', "not a scoring request"),

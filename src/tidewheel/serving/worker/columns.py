@@ -19,6 +19,8 @@ from tidewheel.serving.worker.inference_codec import MOST_DIMENSIONS, check_shap
 Cell = bool | int | float | str | None
 _MISSING = frozenset({"", "NaN", "nan", "null", "None", "NA"})  # as pandas reads CSV
 _TRUTH = {"true": 1.0, "false": 0.0}
+_SPARSE_CELLS = 2**20  # cells of a table of records of which any part may be left out
+_MOST_SPARSE = 8  # and cells a given value, where there are more
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +139,18 @@ class Nested:
 
 
 def columns_of_records(records: Sequence[dict[str, Cell]]) -> list[Column]:
-    """The columns of rows that name their values; a name that a row leaves out is missing there."""
+    """The columns of rows that name their values; a name that a row leaves out is missing there.
+
+    Raises:
+        InvalidInput: if so much is left out that a small request would become a large table.
+    """
     names = dict.fromkeys(name for record in records for name in record)
+    given, cells = sum(map(len, records)), len(names) * len(records)
+    if cells > max(_SPARSE_CELLS, _MOST_SPARSE * given):
+        raise InvalidInput(
+            f"The {len(records)} rows have {len(names)} different names, and {given} values in all.",
+            fix="Give every row the same names; null is a missing value.",
+        )
     return [Column(name, [record.get(name) for record in records]) for name in names]
 
 
