@@ -91,6 +91,8 @@ def test_the_tensors_of_an_answer_are_those_that_lie_in_its_columns(row_shapes, 
         ("int64", [[1.0, 2.0], [0.5, 1.0]], "row 1 gives 0.5"),
         ("bool", [[2.0, 0.0]], "row 0 gives 2"),
         ("uint8", [[1.0, np.nan]], "gives null"),
+        ("int64", [[float(2**53 + 1), 0.0]], "gives 9007199254740992.*from -9007199254740991 to 9007199254740991"),
+        ("uint64", [[1e300, 0.0]], "gives 1e\\+300"),
     ],
 )
 def test_a_tensor_of_whole_numbers_takes_no_others(dtype, values, says):

@@ -16,7 +16,7 @@ from tidewheel.base.errors import InvalidInput
 from tidewheel.registry.tensors import TensorSpec
 
 Whole = tuple[tuple[int, str, str, float, float], ...]
-_WIDEST = 2.0**53  # beyond, float64 does not hold every whole number
+_WIDEST = 2.0**53 - 1  # beyond, another number may have been given: float64 rounds 2**53 + 1 to 2**53
 
 
 def whole_columns(names: Sequence[str], dtypes: Sequence[str]) -> Whole:
@@ -70,8 +70,13 @@ def check_whole(columns: Whole, rows: NDArray[np.float64]) -> None:
 
 
 def _not_whole(name: str, dtype: str, row: int, value: float, bounds: tuple[float, float]) -> InvalidInput:
-    given = "null" if np.isnan(value) else f"{value:g}"
+    given = "null" if np.isnan(value) else _said(value)
     return InvalidInput(
         f"The input {name!r} is {dtype} in the version's signature, and row {row} gives {given}.",
-        fix=f"Give whole numbers from {bounds[0]:g} to {bounds[1]:g}, none of them missing.",
+        fix=f"Give whole numbers from {_said(bounds[0])} to {_said(bounds[1])}, none of them missing.",
     )
+
+
+def _said(value: float) -> str:
+    """A number with all the digits that it has before the point."""
+    return str(int(value)) if value.is_integer() and abs(value) < 2**63 else f"{value:g}"
