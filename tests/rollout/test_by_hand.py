@@ -7,6 +7,7 @@ from tests.rollout.town import CANDIDATE, CHAMPION, Behaviour, Split, Town, Traf
 
 from tidewheel.base.errors import Conflict, NotFound
 from tidewheel.rollout import Canary, Move, Rollouts, RolloutState, Shadow
+from tidewheel.storage import Change
 from tidewheel.storage.journal import acting, read_entries
 
 EQUAL = {CHAMPION: Behaviour(), CANDIDATE: Behaviour()}
@@ -66,8 +67,8 @@ class Interrupted(TrafficDesk):
         super().__init__(town.metadata)
         self._quiet = True
 
-    def route(self, endpoint: str) -> Split | None:
-        found = super().route(endpoint)
+    def route(self, endpoint: str, change: Change | None = None) -> Split | None:
+        found = super().route(endpoint, change)
         if self._quiet:
             self._quiet = False
             self.set_by("bob", endpoint, {"ver_third": 100.0})

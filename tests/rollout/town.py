@@ -100,8 +100,9 @@ class TrafficDesk:
         with self._metadata.change(actor=actor) as change:
             self.change_route(change, endpoint, weights, ())
 
-    def route(self, endpoint: str) -> Split | None:
-        return next(iter(self.history(endpoint, 1)), None)
+    def route(self, endpoint: str, change: Change | None = None) -> Split | None:
+        found = self._read(change.connection, endpoint)[::-1] if change else self.history(endpoint, 1)
+        return next(iter(found), None)
 
     def history(self, endpoint: str, limit: int = 1000) -> list[Split]:
         with self._metadata.read() as connection:

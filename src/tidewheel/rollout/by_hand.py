@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from tidewheel.base.clock import Clock
 from tidewheel.base.errors import Conflict, InvalidInput
 from tidewheel.rollout import store
@@ -31,7 +33,7 @@ class ByHand:
     traffic: Traffic
     aliases: Aliases
     clock: Clock
-    look: Callable[[Rollout], Judgement]
+    look: Callable[[Connection, Rollout], Judgement]
 
     def set_route(
         self, endpoint: str, weights: Mapping[str, float], shadows: Sequence[str], reason: str
@@ -73,7 +75,7 @@ class ByHand:
             )
         self.traffic.prepare([before])
         with self.metadata.change() as change:
-            require_unchanged(self.traffic, endpoint, seen)
+            require_unchanged(change, self.traffic, endpoint, seen)
             facts = {"endpoint": endpoint, "champion_version": before, "before_version": present, "reason": reason}
             nodes = [f"version:{before}", f"version:{present}"]
             cause = change.emit("rollout.route.restored", f"endpoint:{endpoint}", facts, inputs=nodes)
@@ -88,13 +90,14 @@ class ByHand:
         if rollout is None:
             return None, None
         told = f"The route was set by hand: {reason.rstrip('.')}."
-        return rollout.id, give_way(change, rollout, told, self.look(rollout).evidence, self.clock).entry_id
+        evidence = self.look(change.connection, rollout).evidence
+        return rollout.id, give_way(change, rollout, told, evidence, self.clock).entry_id
 
     def _hand_over(
         self, change: Change, endpoint: str, weights: Mapping[str, float], shadows: Sequence[str], cause: str
     ) -> None:
         """Set the route in the open change; if one version has all the traffic, the alias follows it."""
-        before = route_of(self.traffic, endpoint)
+        before = route_of(self.traffic, endpoint, change)
         answering = [version for version, share in weights.items() if share]
         with acting(cause=cause):
             self.traffic.change_route(change, endpoint, weights, shadows, new_endpoint=True)

@@ -11,13 +11,14 @@ from sqlalchemy import Connection
 from tidewheel.base.errors import Conflict, NotFound
 from tidewheel.rollout.records import Rollout, due_route
 from tidewheel.rollout.seams import RouteInForce, Traffic
+from tidewheel.storage import Change
 from tidewheel.storage.journal import find_entry
 
 
-def route_of(traffic: Traffic, endpoint: str) -> RouteInForce | None:
+def route_of(traffic: Traffic, endpoint: str, change: Change | None = None) -> RouteInForce | None:
     """An endpoint's route; None where it has none, or there is no such endpoint (any more)."""
     try:
-        return traffic.route(endpoint)
+        return traffic.route(endpoint, change)
     except NotFound:
         return None
 
@@ -31,13 +32,13 @@ def stands(rollout: Rollout, route: RouteInForce | None) -> bool:
     return weights == {v: w for v, w in due.weights.items() if w} and set(route.shadows) == set(due.shadows)
 
 
-def require_unchanged(traffic: Traffic, endpoint: str, seen: RouteInForce | None) -> None:
+def require_unchanged(change: Change, traffic: Traffic, endpoint: str, seen: RouteInForce | None) -> None:
     """Within an open change: refuse it if an endpoint's route is no longer the one that it was decided on.
 
     Raises:
         Conflict: if somebody else has set one since.
     """
-    now = route_of(traffic, endpoint)
+    now = route_of(traffic, endpoint, change)
     if (now and now.generation) != (seen and seen.generation):
         raise Conflict(f"The route of {endpoint!r} has just been changed.", fix="Look again.")
 

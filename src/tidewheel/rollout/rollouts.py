@@ -12,6 +12,8 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 
+from sqlalchemy import Connection
+
 from tidewheel.base.clock import Clock
 from tidewheel.base.doors import door
 from tidewheel.base.errors import Conflict, InvalidInput, NotFound, TidewheelError
@@ -46,7 +48,7 @@ class Rollouts:
         self._traffic = traffic
         self._aliases = aliases
         self._clock = clock
-        self._by_hand = ByHand(metadata, traffic, aliases, clock, self._look)
+        self._by_hand = ByHand(metadata, traffic, aliases, clock, self._look_within)
 
     @door("POST", "/rollout/rollouts")
     def start(
@@ -90,7 +92,7 @@ class Rollouts:
                 give_way(change, rollout, f"It could not begin: {error.message}", unseen, self._clock)
             raise
         with self._metadata.change(cause=cause) as change:
-            require_unchanged(self._traffic, endpoint, seen)
+            require_unchanged(change, self._traffic, endpoint, seen)
             rollout = begin(change, self._traffic, endpoint, champion, candidate_version, rules, self._clock)
         self._settle(rollout.id)
         return self.get(rollout.id)
@@ -189,7 +191,10 @@ class Rollouts:
 
     def _look(self, rollout: Rollout) -> Judgement:
         with self._metadata.read() as connection:
-            evidence = store.load_evidence(connection, rollout.id)
+            return self._look_within(connection, rollout)
+
+    def _look_within(self, connection: Connection, rollout: Rollout) -> Judgement:
+        evidence = store.load_evidence(connection, rollout.id)
         until = rollout.ended_at or self._clock.now()
         waited_s = (until - rollout.stages[rollout.stage].entered_at).total_seconds()
         return judge(rollout.plan, rollout.stage, evidence, waited_s)
@@ -217,11 +222,11 @@ class Rollouts:
         """End a running rollout whose route somebody else has set since, and leave that route as it is."""
         if not rollout.running or stands(rollout, route_of(self._traffic, rollout.endpoint)):
             return None
-        evidence = self._look(rollout).evidence
         try:
             with self._metadata.change(actor="rollout") as change:
-                route = route_of(self._traffic, rollout.endpoint)
+                route = route_of(self._traffic, rollout.endpoint, change)
                 reason = why_taken(change.connection, rollout.endpoint, route)
+                evidence = self._look_within(change.connection, rollout).evidence
                 return give_way(change, rollout, reason, evidence, self._clock)
         except Conflict:  # it moved while we looked: the next tick looks again
             return None

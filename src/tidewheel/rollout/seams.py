@@ -30,7 +30,7 @@ class RouteInForce(Protocol):
 
 
 class Traffic(Protocol):
-    """The splits of all endpoints. Read within an open change, they are as that change finds them."""
+    """The splits of all endpoints."""
 
     def prepare(self, version_ids: Sequence[str], /) -> None:
         """Make versions ready to answer; slow the first time. Raises what keeps one from answering."""
@@ -57,8 +57,9 @@ class Traffic(Protocol):
     def publish(self) -> int:
         """Let workers know of the splits that have committed."""
 
-    def route(self, endpoint: str, /) -> RouteInForce | None:
-        """The split that was set last, if one was. Raises NotFound where there is no such endpoint."""
+    def route(self, endpoint: str, change: Change | None = None, /) -> RouteInForce | None:
+        """The split that was set last, if one was; within an open change, as that finds it. Raises NotFound where there
+        is no such endpoint."""
 
     def history(self, endpoint: str, limit: int, /) -> Sequence[RouteInForce]:
         """The splits that an endpoint has had, newest first."""

@@ -26,7 +26,7 @@ from tidewheel.storage.journal import acting, current_actor, current_cause
 
 
 class RouteTakenError(Conflict):
-    """Somebody else has set the route of a running rollout: it can only end (`give_way`)."""
+    """Somebody else has set the route since a rollout's last move: a running one can only end (`give_way`)."""
 
 
 def begin(
@@ -77,13 +77,13 @@ def make_move(
 
     Raises:
         Conflict: if the state does not allow the move, or the rollout has moved since it was seen.
-        RouteTakenError: if it is running, and somebody else has set its endpoint's route.
+        RouteTakenError: if somebody else has set its endpoint's route since its last move.
     """
     rollout = _still(change, seen, judgement.move)
-    if rollout.running and not stands(rollout, route_of(traffic, rollout.endpoint)):
+    if not stands(rollout, route_of(traffic, rollout.endpoint, change)):
         raise RouteTakenError(
             f"The route of {rollout.endpoint!r} is not as the rollout {rollout.id} had set it.",
-            fix="The rollout ends at its next tick; what was set stands.",
+            fix="What was set stands; look again.",
         )
     decision = _journal(change, rollout, judgement, clock)
     moved = _apply(change, rollout, decision)

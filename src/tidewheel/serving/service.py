@@ -183,9 +183,14 @@ class Serving:
         (self._folder.unloaded / name).unlink(missing_ok=True)
         self.publish()
 
-    def route(self, endpoint: str) -> Route:
-        """How an endpoint's requests are shared now."""
-        return self.endpoint(endpoint).route
+    def route(self, endpoint: str, change: Change | None = None) -> Route:
+        """How an endpoint's requests are shared now; within an open change, as that finds it."""
+        if change is None:
+            return self.endpoint(endpoint).route
+        found = store.current_route(change.connection, endpoint)
+        if found is None:
+            raise routing.no_endpoint(endpoint)
+        return found
 
     def champion(self, endpoint: str) -> str | None:
         """The version that newcomers are measured against, or None before the first deployment."""
