@@ -164,7 +164,10 @@ class Inference:
             self._leave_out_tensors(version, outcome)
         endpoint = self.table.endpoints.get(call.endpoint)
         policy = None if endpoint is None else endpoint.policies.get(version.id)
-        logged = 0 if policy is None else self._log_rows(call, policy, version, "shadow", outcome)
+        logged = 0
+        if policy is not None:
+            with suppress(Unavailable):  # the disk is full; there is nobody to tell, and the count below does
+                logged = self._log_rows(call, policy, version, "shadow", outcome)
         self.meters.series(call.endpoint, version.id, "shadow").observe(outcome.status, outcome.latency_s, logged)
 
     def _log_rows(self, call: Call, policy: LogPolicy, version: LoadedVersion, arm: str, outcome: Outcome) -> int:

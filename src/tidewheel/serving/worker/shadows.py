@@ -91,9 +91,10 @@ class Shadows:
 
     def _finish(self, done: list[tuple[Job, Outcome]]) -> None:
         self._waiting -= len(done)
-        for (call, version), outcome in done:
+        for (call, version), _ in done:
             self._of_version[version.id] -= 1
             self._held.held_bytes -= call.body_bytes
+        for (call, version), outcome in done:
             self._done(call, version, outcome)
 
 
