@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from deltalake import DeltaTable, write_deltalake
 from hypothesis import given, strategies as st
 from tests.registry.tensor_models import exported, image_answers, image_graph, network, pair_graph
 
@@ -179,6 +180,13 @@ def test_a_table_of_tensors_is_the_matrix_that_it_was_made_of(shapes, rows, flat
         lists = {spec.name: column_values(spec.name, table[spec.name]).reshape(rows, spec.width) for spec in specs}
         table = pa.table({name: pa.array(list(values), pa.list_(pa.float64())) for name, values in lists.items()})
     np.testing.assert_array_equal(rows_of_table(table, specs), matrix)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "uint64", "int8", "bool"])
+def test_a_column_of_tensors_of_any_dtype_fits_into_a_delta_table(tmp_path, dtype):
+    write_deltalake(tmp_path, table_of_rows(np.ones((3, 4)), [tw.TensorSpec("t", (-1, 2, 2), dtype)]))
+    kept = DeltaTable(tmp_path).to_pyarrow_table()
+    np.testing.assert_array_equal(column_values("t", kept["t"]), np.ones((3, 2, 2)))
 
 
 @pytest.mark.parametrize(

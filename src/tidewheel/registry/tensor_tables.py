@@ -61,7 +61,8 @@ def table_of_rows(rows: NDArray[np.float64], specs: Sequence[TensorSpec]) -> pa.
 
 def tensor_column(rows: NDArray[np.float64], spec: TensorSpec) -> Any:
     """A column of (rows, values): numbers where the tensor has one a row, else lists nested as it is."""
-    column = pa.array(np.ascontiguousarray(rows).ravel().astype(spec.dtype))
+    dtype = "float32" if spec.dtype == "float16" else spec.dtype  # Delta Lake has no half precision
+    column = pa.array(np.ascontiguousarray(rows).ravel().astype(dtype))
     for size in reversed(spec.row_shape):
         column = pa.FixedSizeListArray.from_arrays(column, size)
     return column
