@@ -165,6 +165,11 @@ def test_a_request_larger_than_a_segment_gets_one_that_holds_it(log: PredictionL
     assert len(log.read().predictions) == 2_000
 
 
+def test_no_labels_begin_no_segment(log: PredictionLog, writer: PredictionWriter) -> None:
+    writer.append_labels([])
+    assert not log.folder.exists()
+
+
 _WRITER = """
 import sys
 from pathlib import Path

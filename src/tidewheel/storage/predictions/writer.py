@@ -46,6 +46,8 @@ class PredictionWriter:
 
     def append_labels(self, labels: Sequence[Label]) -> None:
         """Log several labels, as `append` logs one: all of them, or none if there is no room for all."""
+        if not labels:  # for which no segment need be begun
+            return
         payloads = [encode(label) for label in labels]
         segment = self._labels
         if segment is None or not segment.has_room(sum(frame_bytes(len(payload)) for payload in payloads)):
