@@ -138,7 +138,7 @@ def test_what_a_killed_process_was_fetching_goes_when_nobody_has_gone_on_with_it
     folder = ServingFolder(house.home)
     half = folder.models / ".ver_half.1.2"
     (half / "files").mkdir(parents=True)
-    publish(house, keep_models_s=3600.0)
+    publish(house, keep_models_s=SOON_S)
     assert half.is_dir()
     for path in (half / "files", half):
         os.utime(path, (0, 0))

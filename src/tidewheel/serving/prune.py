@@ -24,6 +24,7 @@ from tidewheel.serving.snapshot import ServingFolder, SnapshotVersion, read_snap
 from tidewheel.serving.watching import live_generations
 
 _GOING = ".going"  # how the name of a folder ends that is being removed
+_MAKING_S = 3600.0  # that a folder may be in the making without a change: a trial may take its time
 
 
 def mark_wanted(folder: ServingFolder, version_id: str) -> bool:
@@ -44,7 +45,7 @@ def prune(folder: ServingFolder, keep_s: float) -> list[str]:
     if snapshot is None or any(each < snapshot.generation for each in live_generations(folder)):
         return []
     before = time.time() - keep_s
-    _remove_remnants(folder.models, before)
+    _remove_remnants(folder.models, min(before, time.time() - _MAKING_S))
     named = {version.id for version in snapshot.versions}
     there = [place for place in _within(folder.models) if not place.name.startswith(".")]
     going = [place for place in there if place.name not in named and _wanted_at(folder, place) < before]
