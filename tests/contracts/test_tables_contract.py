@@ -125,6 +125,29 @@ def test_types_without_a_counterpart_are_widened_or_refused(tables: Tables) -> N
         tables.append("words", pa.table({"word": ["c"], "size": ["big"]}), at=T0)
 
 
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (pa.table({"odd": pa.array([{}, {}])}), "'odd' holds objects without any field"),
+        (pa.table({"odd": pa.array([[{"deep": {}}]])}), "'odd' holds objects without any field"),
+        (pa.table({"odd": pa.array([[1]], pa.list_(pa.time32("s")))}), "'odd' is time32"),
+        (pa.table({"odd": pa.array([1], pa.decimal256(50, 2))}), "'odd' is decimal256"),
+        (pa.table({"odd": pa.array([{"a": 1, "A": 2}])}), "of the column 'odd' have the same name: 'a', 'A'"),
+        (pa.table({"size": [1], "Size": [2]}), "Two columns have the same name: 'size', 'Size'"),
+    ],
+)
+def test_what_no_table_can_hold_is_refused_by_column_however_deep_and_nothing_is_made(
+    tables: Tables, rows: pa.Table, told: str
+) -> None:
+    with pytest.raises(InvalidInput, match=told):
+        tables.append("rides", rows, at=T0)
+    assert tables.names() == []
+    tables.append("rides", rides(1), at=T0)
+    with pytest.raises(InvalidInput, match=told):
+        tables.append("rides", rows, at=T0)
+    assert tables.read("rides") == rides(1)
+
+
 def test_new_columns_are_null_before_and_missing_ones_null_after(tables: Tables) -> None:
     tables.append("rides", pa.table({"ride": [1]}), at=T0)
     tables.append("rides", pa.table({"fare": [2.5], "ride": [2]}), at=T0)

@@ -6,6 +6,8 @@ what has no exact counterpart is refused by column and type, never bent silently
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 import pyarrow.types as kinds
 
@@ -35,9 +37,8 @@ def storable(rows: pa.Table, present: pa.Schema | None) -> pa.Table:
         InvalidInput: if a column has a type that cannot be stored, or values that its column cannot hold.
     """
     names = rows.column_names
-    if len(set(names)) != len(names):
-        raise InvalidInput(f"Two columns have the same name in {names}.", fix="Rename one of them.")
     known = {} if present is None else {field.name: field.type for field in present}
+    _check_names([*names, *(name for name in known if name not in names)], "Two columns")
     columns = {name: _cast(name, rows[name], known.get(name) or _storable_type(name, rows)) for name in names}
     missing = {name: pa.nulls(rows.num_rows, kind) for name, kind in known.items() if name not in columns}
     ordered = [*known, *(name for name in names if name not in known)]
@@ -55,8 +56,7 @@ def _storable_type(name: str, rows: pa.Table) -> pa.DataType:
             f"The column {name!r} is new and has no value at all, so its type is unknown.",
             fix="Give it a type (pyarrow.nulls(n, type)) or leave it out.",
         )
-    if kinds.is_time(kind) or kinds.is_duration(kind):
-        raise InvalidInput(f"The column {name!r} is {kind}, which a table cannot hold.", fix="Store it as a number.")
+    _check_holdable(name, kind)
     return _WIDENED.get(kind, kind)
 
 
@@ -71,3 +71,31 @@ def _cast(name: str, column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedAr
         raise InvalidInput(
             f"The column {name!r} holds {kind} and was given {column.type}: {error}.", fix="Convert it first."
         ) from None
+
+
+def _check_holdable(name: str, kind: pa.DataType) -> None:
+    """Refuse a type that Delta or Parquet does not know, however deep within a column it is."""
+    if kinds.is_time(kind) or kinds.is_duration(kind) or kinds.is_interval(kind):
+        raise InvalidInput(f"The column {name!r} is {kind}, which a table cannot hold.", fix="Store it as a number.")
+    if kinds.is_decimal256(kind) or kinds.is_union(kind):
+        raise InvalidInput(f"The column {name!r} is {kind}, which a table cannot hold.", fix="Store it as text.")
+    if kinds.is_struct(kind):
+        if not kind.num_fields:
+            raise InvalidInput(
+                f"The column {name!r} holds objects without any field, which a table cannot hold.",
+                fix="Leave it out, or give the objects a field.",
+            )
+        _check_names([field.name for field in kind], f"Two fields of the column {name!r}")
+    for place in range(kind.num_fields):
+        _check_holdable(name, kind.field(place).type)
+
+
+def _check_names(names: Sequence[str], what: str) -> None:
+    """Refuse names that Delta takes for the same one: it does not tell capitals from small letters."""
+    taken: dict[str, str] = {}
+    for name in names:
+        if name.lower() in taken:
+            raise InvalidInput(
+                f"{what} have the same name: {taken[name.lower()]!r}, {name!r}.", fix="Rename one of them."
+            )
+        taken[name.lower()] = name
