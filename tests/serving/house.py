@@ -115,7 +115,7 @@ def open_house(home: Path) -> House:
     return House(home, metadata, registry, serving, log, features, online)
 
 
-def until(done: Callable[[], object], seconds: float = 20.0, look: Callable[[], object] = lambda: None) -> None:
+def until(done: Callable[[], object], seconds: float = 60.0, look: Callable[[], object] = lambda: None) -> None:
     """Wait for a condition; fail if it has not come true by the deadline."""
     deadline = time.monotonic() + seconds
     while not done():

@@ -1,9 +1,9 @@
 """How many bytes of requests a worker holds, and whether it takes more: one bound for both its ports.
 
 Lanes bound what waits by number, and a few large requests fill the memory all the same. A request's body counts from
-its first byte on the wire to its answer, in the size that it has when it is read; what it becomes in between, rows or
-a batch, lives no longer and is not counted. Lives on the event loop: plain sums, no lock. Called by `http_protocol` and
-`grpc`, a few additions a request.
+its first byte on the wire to its answer, in the size that it has when it is read; over gRPC from when it is whole. What
+it becomes, rows of float64, is not counted: of images of bytes in binary eight times as much. Lives on the event loop:
+plain sums, no lock. Called by `http_protocol` and `grpc`, a few additions a request.
 """
 
 from __future__ import annotations
