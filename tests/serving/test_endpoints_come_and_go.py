@@ -1,13 +1,19 @@
 """An endpoint is made, gets its first version, changes its model and is deleted, as callers see it."""
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from tests.serving.house import Client, House, open_house, until, value_of
 from tests.serving.models import Adding, HeldUp
 
+from tidewheel.base.clock import SystemClock
 from tidewheel.base.errors import Conflict, NotFound
+from tidewheel.base.settings import Settings
+from tidewheel.base.units import to_us
+from tidewheel.serving import Serving
+from tidewheel.storage.backends.local_blobs import LocalBlobs
 from tidewheel.storage.journal import read_entries
 
 
@@ -98,6 +104,32 @@ def test_workers_forget_an_endpoint_that_is_deleted_and_know_one_of_its_name_ane
     assert house.serving.endpoint("surge").options.timeout_ms == 0
     assert house.serving.champion("surge") == again.id
     client.close()
+
+
+class Stepped(SystemClock):
+    """The machine's clock, set back by an hour when the test says so."""
+
+    back = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() - self.back
+
+    def now_us(self) -> int:
+        return to_us(self.now())
+
+
+def test_a_clock_that_is_set_back_hides_no_route(house: House) -> None:
+    clock, blobs = Stepped(), LocalBlobs(house.home / "blobs")
+    serving = Serving(house.metadata, house.registry, house.features, blobs, house.log, clock, Settings(), house.home)
+    serving.create_endpoint("surge")
+    versions = [house.register(Adding(1.0)).id for _ in range(2)]
+    clock.back = timedelta(hours=1)
+    for version in versions:
+        assert serving.set_route("surge", {version: 100.0}).weights == {version: 100.0}
+    assert [list(route.weights) for route in serving.history("surge")] == [[versions[1]], [versions[0]], []]
+    serving.delete_endpoint("surge", force=True)
+    serving.create_endpoint("surge")
+    assert [list(route.weights) for route in serving.history("surge")] == [[]]
 
 
 def test_an_endpoint_that_has_just_answered_is_not_deleted_by_mistake(house: House) -> None:

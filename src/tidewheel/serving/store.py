@@ -172,10 +172,17 @@ def current_routes(connection: Connection) -> list[Route]:
 
 
 def route_history(connection: Connection, endpoint: str, limit: int) -> list[Route]:
-    """An endpoint's routes, newest first: those since it was made, if one of its name was deleted before."""
-    here = (routes.c.endpoint == endpoint) & (routes.c.at_us >= endpoints.c.created_at_us)
-    query = select(routes).join(endpoints, endpoints.c.name == routes.c.endpoint).where(here)
-    return [_route(row) for row in connection.execute(query.order_by(routes.c.generation.desc()).limit(limit))]
+    """An endpoint's routes, newest first: those since it was made, if one of its name was deleted before.
+
+    Each begins with a route without weights, which no later one is; instants would not tell, as clocks are set back.
+    """
+    query = select(routes).join(endpoints, endpoints.c.name == routes.c.endpoint).where(routes.c.endpoint == endpoint)
+    found: list[Route] = []
+    for row in connection.execute(query.order_by(routes.c.generation.desc()).limit(limit)):
+        found.append(_route(row))
+        if not found[-1].weights:
+            break
+    return found
 
 
 def _route(row: Row[Any]) -> Route:
