@@ -134,6 +134,19 @@ def test_only_a_refusal_of_values_of_rows_with_gaps_is_the_callers(error, value,
     assert isinstance(told, ModelRefused) == (status == 400)
 
 
+class Mute(ValueError):
+    """An exception that cannot even be said."""
+
+    def __str__(self):
+        raise RuntimeError("unsaid")
+
+
+def test_an_exception_that_cannot_be_said_is_told_by_its_name():
+    told, status = failure_of(Version(), np.array([[1.0, np.nan]]), Mute())
+    assert (status, "The model refuses the request: Mute." in str(told)) == (400, True)
+    assert words_of(Mute()) == "Mute"
+
+
 def test_a_version_without_a_signature_is_told_of_by_the_number_of_the_column():
     told, status = failure_of(Version(()), np.array([[0.0, -np.inf]]), ValueError("X is too large"))
     assert (status, "column 1 is infinite in row 0" in str(told)) == (400, True)

@@ -61,12 +61,19 @@ def failure_of(
 
 def words_of(error: BaseException | None) -> str:
     """The first line of what an exception says, with its kind, fit to be shown: bounded, printable, without paths."""
-    said = error.message if isinstance(error, TidewheelError) else str(error)
+    said = error.message if isinstance(error, TidewheelError) else _text_of(error)
     line = next((line.strip() for line in said.splitlines() if line.strip()), "")
     line = "".join(each for each in _PATH.sub("(a path)", line) if each.isprintable())
     kind = "" if isinstance(error, TidewheelError | ModelFailed) else type(error).__name__
     told = ": ".join(filter(None, (kind, line)))
     return told if len(told) <= _MOST_CHARACTERS else f"{told[: _MOST_CHARACTERS - 1]}…"
+
+
+def _text_of(error: BaseException | None) -> str:
+    try:
+        return str(error)
+    except Exception:  # an exception may be of the model's own making, and saying it fail like the model
+        return ""
 
 
 def _refuses_values(error: BaseException) -> bool:
