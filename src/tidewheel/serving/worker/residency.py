@@ -119,5 +119,6 @@ class Residency:
             error = Unavailable(f"The version {version.id} could not be loaded: {failure}", fix="See the worker's log.")
         else:
             self._count(True)
+            self._make_room(0)  # it may take more than when it was measured last
         for woken in self._waking.pop(version.id):
             woken(error)
