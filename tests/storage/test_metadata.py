@@ -51,6 +51,32 @@ def test_sixteen_writers_lose_nothing_and_are_never_told_that_the_database_is_lo
         assert connection.scalar(sa.select(sa.func.count()).select_from(entries)) == 160
 
 
+def test_a_writer_may_read_besides_however_many_others_wait(metadata):
+    failures, connections, steady = [], 0, 0
+
+    def write(index):
+        try:
+            with metadata.change() as change:
+                change.emit("a.b.made", f"b:{index}")
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write, args=(index,)) for index in range(20)]
+    with metadata.change() as change:
+        for thread in threads:
+            thread.start()
+        while steady < 50:  # until no more of them come to hold a connection
+            before, connections = connections, metadata.engine.pool.checkedout()
+            steady = steady + 1 if connections == before else 0
+            time.sleep(0.01)
+        with metadata.read() as connection:
+            assert connection.scalar(sa.select(sa.func.count()).select_from(entries)) == 0
+        change.emit("a.b.made", "b:first")
+    for thread in threads:
+        thread.join()
+    assert failures == []
+
+
 @pytest.mark.crash
 def test_what_a_killed_writer_acknowledged_is_there_and_nothing_is_half_written(tmp_path):
     url = sqlite_url(tmp_path / "metadata.db")
@@ -79,10 +105,11 @@ def test_what_a_killed_writer_acknowledged_is_there_and_nothing_is_half_written(
 
 def test_a_lease_has_one_holder_until_it_runs_out(metadata):
     leases = Leases(metadata)
-    first = leases.acquire("controller", 0.2)
+    first = leases.acquire("controller", 60)
     assert first is not None
     assert leases.acquire("controller", 0.2) is None
-    deadline = time.monotonic() + 5
+    assert leases.renew(first, 0.05)
+    deadline = time.monotonic() + 30
     second = None
     while second is None and time.monotonic() < deadline:
         second = leases.acquire("controller", 10)

@@ -37,6 +37,7 @@ from tidewheel.storage.prepared import Prepared
 
 _BUSY_TIMEOUT_MS = 30_000
 _SETTING = "storage.metadata_url"
+_WRITERS_AT_ONCE = 8  # of one process, on PostgreSQL: half of the connections that its pool may open
 _JOURNAL_LOCK = 7_600_001  # any constant: names the journal's advisory lock in PostgreSQL
 _HEAD = Prepared(
     sa.select(journal.entries.c.seq, journal.entries.c.hash).order_by(journal.entries.c.seq.desc()).limit(sa.literal(1))
@@ -113,8 +114,7 @@ class Metadata:
         self._clock = clock
         self.engine = _open_engine(url)
         self._writer = self.engine.execution_options(tidewheel_writes=True)
-        # SQLite lets one writer in and the others poll; those of one process queue here instead, in their order.
-        self._turn = threading.Lock() if self.engine.dialect.name == "sqlite" else None
+        self._turn = self._queue()
         _opened.add(self)
 
     @contextmanager
@@ -151,11 +151,17 @@ class Metadata:
         with self._in_turn(), self._writer.begin() as connection:
             yield connection
 
+    def _queue(self) -> threading.Lock | threading.Semaphore:
+        """Where the writers of this process queue.
+
+        SQLite lets one in and the others poll; here they come in their order. On PostgreSQL each waits for the
+        journal's lock with a connection in its hand: were they all of the pool's, none would be left for the one that
+        has the lock and must read besides.
+        """
+        return threading.Lock() if self.engine.dialect.name == "sqlite" else threading.Semaphore(_WRITERS_AT_ONCE)
+
     @contextmanager
     def _in_turn(self) -> Iterator[None]:
-        if self._turn is None:
-            yield
-            return
         if not self._turn.acquire(timeout=_BUSY_TIMEOUT_MS / 1000):
             raise Unavailable("Another write to the metadata database goes on and on.", fix="Try again.")
         try:
@@ -173,8 +179,7 @@ def _after_fork_in_child() -> None:
     for metadata in list(_opened):
         _parents.append(metadata.engine.pool)
         metadata.engine.dispose(close=False)
-        if metadata._turn is not None:
-            metadata._turn = threading.Lock()
+        metadata._turn = metadata._queue()
 
 
 _opened: weakref.WeakSet[Metadata] = weakref.WeakSet()
