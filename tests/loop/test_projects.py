@@ -69,6 +69,18 @@ def test_a_loop_that_its_project_no_longer_declares_is_paused_and_can_be_replace
     assert states == {"surge": "paused", "tide": "gathering"}
 
 
+def test_a_paused_loop_whose_endpoint_was_deleted_is_in_no_trouble_and_has_it_again_when_resumed(
+    town: Town, caplog: pytest.LogCaptureFixture
+) -> None:
+    town.platform.loop.declare(town.project)
+    town.platform.loop.pause("surge")
+    town.platform.serving.delete_endpoint("surge")
+    town.tick()
+    assert "could not go on" not in caplog.text
+    town.platform.loop.resume("surge")
+    assert [each.name for each in town.platform.serving.endpoints()] == ["surge"]
+
+
 def test_the_rows_that_a_dataset_begins_with_are_read_once_though_the_first_reader_was_killed(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:

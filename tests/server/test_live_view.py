@@ -30,6 +30,16 @@ def test_a_loop_without_a_champion_waits_for_its_first_model(platform: Platform)
     assert "No version answers surge yet" in page(view)
 
 
+def test_a_paused_loop_whose_endpoint_was_deleted_is_still_shown(platform: Platform) -> None:
+    declare_loop(platform)
+    platform.loop.pause("surge")
+    platform.serving.delete_endpoint("surge")
+    view = LiveViews(platform).view("surge")
+    assert view.loop is not None
+    assert (view.loop.paused, view.traffic) == (True, None)
+    assert "paused" in page(view)
+
+
 @pytest.mark.parametrize("state", [TurnState.GATHERING, TurnState.TRAINING, TurnState.JUDGING])
 def test_a_turn_says_what_it_does_and_why(platform: Platform, tmp_path: Path, state: TurnState) -> None:
     version = register(platform, tmp_path / "v1")

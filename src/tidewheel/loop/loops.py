@@ -129,8 +129,10 @@ class Loops:
 
     @door("POST", "/loop/loops/{name}/resume")
     def resume(self, name: str) -> LoopStatus:
-        """Let a paused loop go on."""
-        return self._set_paused(name, False)
+        """Let a paused loop go on; its endpoint is made again, if that was deleted meanwhile."""
+        status = self._set_paused(name, False)
+        self._serving.create_endpoint(status.endpoint)
+        return status
 
     @door("POST", "/loop/loops/{name}/trigger")
     def trigger(self, name: str, reason: str = "asked for by hand") -> Turn:
@@ -312,7 +314,10 @@ class Loops:
 
     def _follow_champion(self, loop: Loop, record: LoopRecord) -> LoopRecord:
         """Defend whichever version is the endpoint's champion now, whoever put it there."""
-        champion = self._serving.champion(loop.endpoint)
+        try:
+            champion = self._serving.champion(loop.endpoint)
+        except NotFound:  # it was deleted while the loop was paused
+            return record
         if champion is None or champion == record.champion:
             return record
         version = self._registry.version(champion)

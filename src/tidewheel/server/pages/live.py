@@ -56,6 +56,8 @@ def live_view(platform: Platform, loop: str | None, recorder: Recorder, names: V
     status = next((each for each in loops if each.name == loop), loops[0] if loops else None)
     endpoints = endpoint_lines(platform, names)
     endpoint = status.endpoint if status else busiest(endpoints)
+    if all(line.name != endpoint for line in endpoints):  # that of a paused loop may have been deleted
+        endpoint = None
     rollouts = platform.rollout.ls(endpoint, limit=1) if endpoint else []
     rollout = rollouts[0] if rollouts else None
     readings = platform.monitoring.report(endpoint) if endpoint else []
