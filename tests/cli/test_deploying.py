@@ -12,8 +12,11 @@ from tests.server.listening import listening
 from tests.serving.house import Client, until
 
 from tidewheel.app import Platform, open_platform
+from tidewheel.base.errors import Conflict
 from tidewheel.base.settings import Settings
 from tidewheel.registry import ModelVersion, Signature
+from tidewheel.rollout import Canary, Judgement, Move
+from tidewheel.rollout.walk import make_move
 from tidewheel.server.app import build
 from tidewheel.serving import WorkerGroup
 
@@ -156,6 +159,22 @@ def test_an_endpoint_is_deleted_unless_it_is_needed(
     assert tidewheel("endpoints", "delete", "surge", *where).exit_code == 2
     done("loop", "pause", "tides", *where)
     done("endpoints", "delete", "tides", *where)
+
+
+def test_an_endpoint_of_a_name_that_was_deleted_has_no_champion_of_before(
+    install: Platform, versions: list[ModelVersion]
+) -> None:
+    first, second, _ = (version.id for version in versions)
+    install.rollout.set_route("surge", {first: 100.0})
+    rollout = install.rollout.start("surge", None, second, Canary(shadow=None))
+    with install.metadata.change() as change:
+        judgement = Judgement(Move.PROMOTE, "It is better.", {})
+        make_move(change, install.serving, install.registry, rollout, judgement, install.clock)
+    install.serving.delete_endpoint("surge")
+    install.rollout.set_route("surge", {second: 100.0})
+    with pytest.raises(Conflict, match="no other champion"):
+        install.rollout.rollback("surge")
+    assert weights(install) == {second: 100.0}
 
 
 def test_it_is_said_when_no_worker_runs(where: list[str], versions: list[ModelVersion]) -> None:

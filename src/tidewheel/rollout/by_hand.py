@@ -22,7 +22,8 @@ from tidewheel.rollout.walk import give_way
 from tidewheel.storage import Change, Metadata
 from tidewheel.storage.journal import acting
 
-_LOOKED_BACK = 1000
+LOOKED_BACK = 1000
+"""Routes of an endpoint that are looked at for the champion before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class ByHand:
         """
         seen = self.traffic.route(endpoint)
         present = seen.champion if seen else None
-        history = self.traffic.history(endpoint, _LOOKED_BACK)
+        history = self.traffic.history(endpoint, LOOKED_BACK)
         before = champion_before(route.champion for route in reversed(history))
         if seen is None or present is None or before is None:
             raise Conflict(

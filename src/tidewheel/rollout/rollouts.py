@@ -18,7 +18,7 @@ from tidewheel.base.clock import Clock
 from tidewheel.base.doors import door
 from tidewheel.base.errors import Conflict, InvalidInput, NotFound, TidewheelError
 from tidewheel.rollout import store
-from tidewheel.rollout.by_hand import ByHand
+from tidewheel.rollout.by_hand import LOOKED_BACK, ByHand
 from tidewheel.rollout.evidence import StageEvidence
 from tidewheel.rollout.fold import Watch, fold
 from tidewheel.rollout.judge import Judgement, judge
@@ -232,10 +232,14 @@ class Rollouts:
             return None
 
     def _can_return(self, rollout: Rollout) -> bool:
-        """Whether rolling back is a step of this rollout: it runs, or its candidate is still the champion."""
+        """Whether rolling back is a step of this rollout: it runs, or its candidate is still the champion, at the same
+        endpoint and not at one that was made anew by its name."""
         if rollout.running:
             return True
-        return rollout.state is RolloutState.PROMOTED and stands(rollout, route_of(self._traffic, rollout.endpoint))
+        if rollout.state is not RolloutState.PROMOTED or not stands(rollout, route_of(self._traffic, rollout.endpoint)):
+            return False
+        history = self._traffic.history(rollout.endpoint, LOOKED_BACK)
+        return any(route.champion == rollout.champion_version for route in history)
 
     def _settle(self, rollout_id: str) -> None:
         """Let workers know of the state's route; what cannot be done now is tried again at the next tick."""
