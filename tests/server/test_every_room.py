@@ -50,9 +50,12 @@ def test_every_address_of_the_document_that_names_nothing_is_there(platform: Pla
     assert {f"/api/v1/{room}" for room in ("costs", "delivery", "registry")} & set(plain)
     with listening(app) as url:
         missing = [path for path in plain if httpx.get(f"{url}{path}").status_code in {404, 405}]
-        elsewhere = [httpx.get(f"{url}/api/v1/{path}").status_code for path in ("cost", "costsx", "nothing/at/all")]
+        elsewhere = [
+            httpx.get(f"{url}/api/v1/{path}").status_code
+            for path in ("cost", "costsx", "nothing/at/all", "loop/loops/")
+        ]
     assert missing == []
-    assert elsewhere == [404] * 3
+    assert elsewhere == [404] * 4
 
 
 def test_the_remote_rooms_refuse_verbs_without_a_door(platform: Platform) -> None:

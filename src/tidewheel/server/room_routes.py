@@ -50,4 +50,5 @@ def every_address() -> Iterator[APIRouter]:
 
 def _router_of(room: str) -> APIRouter:
     router: APIRouter = import_module(f"{routes.__name__}.{room}").router
+    router.redirect_slashes = False  # as the application's own
     return router
