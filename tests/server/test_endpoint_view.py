@@ -62,19 +62,19 @@ def test_figures_are_of_the_endpoint_and_of_each_version_of_it(platform: Platfor
         platform.serving.create_endpoint(endpoint)
     platform.serving.set_route("surge", {old.id: 100.0}, shadows=[new.id])
     meters = Meters(ServingFolder(platform.home).counters, 0)
-    for status in (200, 200, 200, 400, 500):
+    for status in (200, 200, 200, 400, 429, 500, 504):
         meters.series("surge", old.id, "live").observe(status, 0.002, 1)
     meters.series("surge", new.id, "shadow").observe(200, 0.02, 1)
     meters.series("other", old.id, "live").observe(503, 0.3, 1)
     view = look(platform, "surge")
-    assert (view.counts.requests, view.counts.failed, view.counts.refused) == (5, 1, 1)
+    assert (view.counts.requests, view.counts.failed, view.counts.refused) == (7, 3, 1)
     told = {str(line.arm.address): line.counts for line in view.versions}
-    assert (told["surge/1"].requests, told["surge/1"].failed) == (5, 1)
+    assert (told["surge/1"].requests, told["surge/1"].failed) == (7, 3)
     assert (told["surge/2"].requests, told["surge/2"].failed) == (1, 0)
     assert 1.0 < (told["surge/1"].latency_p50_ms or 0) <= 2.5 < (told["surge/2"].latency_p50_ms or 0)
     live = LiveViews(platform).view(None).traffic
     assert live is not None
-    assert (live.endpoint, live.requests, live.errors) == ("surge", 5, 1)
+    assert (live.endpoint, live.requests, live.errors) == ("surge", 7, 3)
 
 
 def test_past_rollouts_and_routes_stay_on_the_page_with_their_reasons(platform: Platform, tmp_path: Path) -> None:

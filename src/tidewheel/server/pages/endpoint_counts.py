@@ -11,12 +11,13 @@ from tidewheel.server.pages.latency import latency_buckets, quantile_ms
 from tidewheel.serving.worker.counters import Key, sum_of
 from tidewheel.serving.worker.metrics import REQUESTS
 
-_FAILED = ("500", "503")  # the statuses that are ours to answer for; what a caller got wrong is the caller's
+_FULL = "429"  # ours to answer for, as all of 5xx; what a caller got wrong is the caller's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """Requests, those that failed, those that were refused as wrong, and quantiles of all their latencies."""
+    """Requests, those that failed (5xx, and 429 of a full queue: what rollouts hold against a version), those that were
+    refused as wrong, and quantiles of all their latencies."""
 
     requests: int
     failed: int
@@ -39,8 +40,8 @@ def _counts(counters: dict[Key, float], endpoint: str, labels: dict[str, str]) -
     mine = {key: value for key, value in counters.items() if ("endpoint", endpoint) in key[1]}
     buckets = latency_buckets(mine, endpoint, **labels)
     by_status = {status: sum_of(mine, REQUESTS, status=status, **labels) for status in _statuses(mine)}
-    failed = sum(by_status.get(status, 0.0) for status in _FAILED)
-    refused = sum(count for status, count in by_status.items() if status.startswith("4"))
+    failed = sum(count for status, count in by_status.items() if status.startswith("5") or status == _FULL)
+    refused = sum(count for status, count in by_status.items() if status.startswith("4") and status != _FULL)
     return Counts(
         requests=round(sum(by_status.values())),
         failed=round(failed),

@@ -36,7 +36,8 @@ class VersionNames:
 
     def all(self, version_ids: set[str]) -> dict[str, str]:
         """The names of versions by their ids; unknown ones are left out."""
-        found = {each: self.address(each) for each in version_ids}
+        self._look_up(version_ids)
+        found = {each: self._known.get(each) for each in version_ids}
         several = len({address.model for address in self._known.values()}) > 1
         return {
             each: str(address) if several else f"version {address.number}" for each, address in found.items() if address
@@ -44,8 +45,12 @@ class VersionNames:
 
     def address(self, version_id: str) -> VersionAddress | None:
         """Where a version stands in the registry; None if it is not, or no longer, there."""
-        if version_id not in self._known:
+        self._look_up({version_id})
+        return self._known.get(version_id)
+
+    def _look_up(self, version_ids: set[str]) -> None:
+        """Read the registry once, if it may know some of these that we do not."""
+        if version_ids - self._known.keys():
             for model in self._platform.registry.models():
                 for version in self._platform.registry.versions(model.name):
                     self._known[version.id] = VersionAddress(model.name, version.number)
-        return self._known.get(version_id)
