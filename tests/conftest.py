@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tidewheel.base import ambient
 from tidewheel.base.clock import ReplayClock, SystemClock
@@ -15,6 +16,9 @@ from tidewheel.storage import Metadata, schema, sqlite_url
 from tidewheel.storage.backends import lmdb_keyvalue
 
 CI = os.environ.get("CI") == "true"
+# A busy machine is no reason to fail: hypothesis asks for no speed, here as with CI=true.
+settings.register_profile("untimed", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # idle OpenMP threads must not spin beside the servers
 
 

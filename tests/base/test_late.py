@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 
@@ -37,8 +38,13 @@ def test_a_part_is_made_when_it_is_first_asked_for_and_then_is_an_attribute() ->
 
 
 def test_threads_that_ask_at_once_get_the_same_part() -> None:
-    together = threading.Barrier(4, timeout=10)
-    ship = Ship(lambda: None)
+    together, building = threading.Barrier(4, timeout=10), threading.Barrier(2)
+
+    def build() -> None:
+        with suppress(threading.BrokenBarrierError):  # nobody else comes, unless two build at once
+            building.wait(0.2)
+
+    ship = Ship(build)
 
     def ask() -> Engine:
         together.wait()

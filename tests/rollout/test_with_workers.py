@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.serving.house import Client, House, open_house, until
-from tests.serving.models import Adding, Failing, Sluggish
+from tests.serving.models import Adding, Failing, Gated, Sluggish
 
 from tidewheel.base.clock import SystemClock
 from tidewheel.base.errors import NotFound
@@ -46,18 +46,23 @@ def serve_until_ended(house: House, rollouts: Rollouts, rollout: Rollout, values
     return rollouts.get(rollout.id)
 
 
-def press_until_ended(house: House, rollouts: Rollouts, candidate: str) -> list[int]:
-    """Walk a candidate while forty requests come faster than it answers; the statuses of all answers."""
+def press_until_ended(house: House, rollouts: Rollouts, candidate: str, gate: Path | None = None) -> list[int]:
+    """Walk a candidate while forty requests come faster than it answers, or before it may, if it has a gate; the
+    statuses of all answers."""
     group = house.start()
     client, probe, statuses = Client(group), Client(group), list[int]()
     plan = Canary(shadow=None, steps=(50, 100), guardrails=("error_rate",), min_per_stage=10_000, max_stage="1h")
     rollout = rollouts.start("surge", None, candidate, plan)
 
     def ended() -> bool:
+        if gate is not None:
+            gate.unlink(missing_ok=True)
         for _ in range(10):
             for _ in range(4):
                 client.send_infer([1.0, 2.0])
             assert probe.request("GET", "/v2/health/live").status == 200  # the worker has taken up those before
+        if gate is not None:
+            gate.touch()
         statuses.extend(client.answer().status for _ in range(40))
         rollouts.tick()
         return not rollouts.get(rollout.id).running
@@ -65,6 +70,8 @@ def press_until_ended(house: House, rollouts: Rollouts, candidate: str) -> list[
     try:
         until(ended)
     finally:
+        if gate is not None:
+            gate.touch()
         client.close()
         probe.close()
     return statuses
@@ -99,9 +106,9 @@ def test_a_candidate_that_fails_is_rolled_back_on_live_traffic(house: House, rol
 def test_a_candidate_so_slow_that_its_queue_fills_is_rolled_back_for_what_was_refused(
     house: House, rollouts: Rollouts
 ) -> None:
-    champion, candidate = house.deploy(Adding(1.0)), house.register(Sluggish())
+    champion, candidate = house.deploy(Adding(1.0)), house.register(Gated(house.home))
     house.serving.configure_endpoint("surge", max_queue=8, max_batch_rows=1)
-    statuses = press_until_ended(house, rollouts, candidate.id)
+    statuses = press_until_ended(house, rollouts, candidate.id, house.home / "gate")
     done = rollouts.ls("surge")[0]
     assert done.state is RolloutState.ROLLED_BACK
     assert "The candidate fails in" in done.reason

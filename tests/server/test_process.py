@@ -11,16 +11,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.ports import free_ports
 
 from tidewheel.app import open_platform
 
 _DEADLINE_S = 30.0
-
-
-def free_port() -> int:
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
 
 
 def start(home: Path, *arguments: str) -> subprocess.Popen[str]:
@@ -40,7 +35,7 @@ def wait_until_live(url: str, process: subprocess.Popen[str]) -> None:
 
 
 def test_it_answers_and_ends_cleanly_on_sigterm(tmp_path: Path) -> None:
-    port = free_port()
+    port = free_ports()
     process = start(tmp_path, "--port", str(port))
     try:
         wait_until_live(f"http://127.0.0.1:{port}", process)
@@ -53,7 +48,7 @@ def test_it_answers_and_ends_cleanly_on_sigterm(tmp_path: Path) -> None:
 
 
 def test_a_bind_beyond_this_machine_needs_a_token_first(tmp_path: Path) -> None:
-    refused = start(tmp_path, "--host", "0.0.0.0", "--port", str(free_port()))
+    refused = start(tmp_path, "--host", "0.0.0.0", "--port", str(free_ports()))
     _, errors = refused.communicate(timeout=_DEADLINE_S)
     assert refused.returncode == 2
     assert "tidewheel tokens create" in errors
@@ -63,7 +58,7 @@ def test_a_bind_beyond_this_machine_needs_a_token_first(tmp_path: Path) -> None:
 def test_beyond_this_machine_every_door_asks_for_the_token(tmp_path: Path) -> None:
     with open_platform(tmp_path) as platform:
         secret = platform.governance.create_token("ada", "admin").secret
-    port = free_port()
+    port = free_ports()
     process = start(tmp_path, "--host", "0.0.0.0", "--port", str(port))
     url = f"http://127.0.0.1:{port}"
     try:
@@ -77,7 +72,7 @@ def test_beyond_this_machine_every_door_asks_for_the_token(tmp_path: Path) -> No
 
 
 def test_a_head_without_end_is_cut_off(tmp_path: Path) -> None:
-    port = free_port()
+    port = free_ports()
     process = start(tmp_path, "--port", str(port))
     try:
         wait_until_live(f"http://127.0.0.1:{port}", process)

@@ -13,7 +13,8 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from tests.supervisor.test_supervisor import free_ports, taken
+from tests.ports import free_ports
+from tests.supervisor.test_supervisor import taken
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -50,7 +51,7 @@ def test_a_control_plane_says_its_address_and_home_when_it_answers(tmp_path: Pat
 
 
 def test_a_taken_port_is_an_error_that_says_how_to_mend_it(tmp_path: Path) -> None:
-    port = free_ports()
+    port = free_ports(2)
     with taken(port):
         code, said = refused("server", "--home", tmp_path / "home", "--port", port)
     assert code == 1
@@ -65,7 +66,7 @@ def test_a_controller_says_which_install_it_looks_after(tmp_path: Path) -> None:
 
 
 def test_workers_alone_say_where_they_answer_and_move_grpc_with_their_port(tmp_path: Path) -> None:
-    port = free_ports()
+    port = free_ports(2)
     with started("serve", "--home", tmp_path, "--port", port, "--workers", 1) as said:
         with urlopen(f"http://127.0.0.1:{port}/v2/health/live", timeout=10) as answer:
             assert answer.status == 200
@@ -75,7 +76,7 @@ def test_workers_alone_say_where_they_answer_and_move_grpc_with_their_port(tmp_p
 
 
 def test_workers_leave_grpc_where_a_setting_puts_it(tmp_path: Path) -> None:
-    port = free_ports()
+    port = free_ports(2)
     with started("serve", "--home", tmp_path, "--port", port, "--workers", 1, TIDEWHEEL_SERVING_GRPC_PORT="-1") as said:
         assert "gRPC" not in said
 
@@ -88,7 +89,7 @@ def test_workers_of_no_install_are_refused(tmp_path: Path) -> None:
 
 
 def test_workers_on_a_taken_port_are_refused(tmp_path: Path) -> None:
-    port = free_ports()
+    port = free_ports(2)
     with taken(port):
         code, said = refused("serve", "--home", tmp_path, "--port", port)
     assert code == 1

@@ -16,6 +16,7 @@ from urllib.request import urlopen
 
 import pytest
 from tests.crash.install import Install, installed, processes_of
+from tests.ports import free_ports
 
 from tidewheel.base.settings import Settings
 from tidewheel.supervisor import Supervisor, addresses_of
@@ -45,12 +46,10 @@ def test_it_prints_addresses_that_answer(install: Install) -> None:
 
 
 @pytest.mark.parametrize("kind", ["server", "controller", "worker"])
-def test_a_child_that_dies_is_started_again_within_a_second_or_so(install: Install, kind: str) -> None:
+def test_a_child_that_dies_is_started_again(install: Install, kind: str) -> None:
     before = install.pids(kind)
-    begun = time.monotonic()
     killed = install.kill(kind)
     wait(lambda: len(install.pids(kind)) == len(before) and killed not in install.pids(kind))
-    assert time.monotonic() - begun < 3  # a second, and the machine has other work
 
 
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
@@ -73,7 +72,7 @@ def test_a_second_one_on_the_same_home_is_refused_and_told_whose_it_is(install: 
 
 
 def test_killed_it_leaves_no_process_and_comes_back_at_the_same_addresses(tmp_path: Path) -> None:
-    with installed(tmp_path / "home", port=free_ports()) as install:
+    with installed(tmp_path / "home", port=free_ports(3)) as install:
         before = {**install.addresses, "pid": ""}
         install.kill_supervisor()
         install.up()
@@ -95,7 +94,7 @@ def test_killed_at_any_moment_of_its_start_it_starts_again(tmp_path: Path) -> No
 
 
 def test_taken_ports_that_nobody_asked_for_are_told_and_others_used(tmp_path: Path) -> None:
-    port = free_ports()
+    port = free_ports(3)
     wanted = {"server.port": port, "serving.port": port + 1, "serving.grpc_port": -1}
     with taken(port), taken(port + 1):
         supervisor = Supervisor(tmp_path / "home", None, Settings(wanted))
@@ -108,7 +107,7 @@ def test_taken_ports_that_nobody_asked_for_are_told_and_others_used(tmp_path: Pa
 
 @pytest.mark.parametrize("beside", [0, 1], ids=["page", "inference"])
 def test_a_port_that_was_asked_for_is_never_exchanged_for_another(tmp_path: Path, beside: int) -> None:
-    port = free_ports()
+    port = free_ports(3)
     with taken(port + beside):
         refused = subprocess.run(up(tmp_path / "home", port), capture_output=True, text=True, timeout=60)
     assert refused.returncode == 1
@@ -119,7 +118,7 @@ def test_a_port_that_was_asked_for_is_never_exchanged_for_another(tmp_path: Path
 
 
 def test_a_port_of_the_environment_was_asked_for_too(tmp_path: Path) -> None:
-    port = free_ports()
+    port = free_ports(3)
     command = [sys.executable, "-m", "tidewheel.cli", "up", "--home", str(tmp_path / "home")]
     environment = {**os.environ, "TIDEWHEEL_SERVER_PORT": str(port), "TIDEWHEEL_SERVING_PORT": "0"}
     with taken(port):
@@ -146,20 +145,6 @@ def taken(port: int) -> Iterator[None]:
         other.bind(("127.0.0.1", port))
         other.listen()
         yield
-
-
-def free_ports() -> int:
-    """A port that is free, as are the next two."""
-    while True:
-        with socket.socket() as first, socket.socket() as second, socket.socket() as third:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-                third.bind(("127.0.0.1", port + 2))
-            except (OSError, OverflowError):
-                continue
-            return port
 
 
 def test_a_project_that_cannot_be_declared_is_told_where_it_was_started(tmp_path: Path) -> None:

@@ -56,9 +56,9 @@ def controller(
             if project is not None:
                 platform.loop.declare(project.resolve())
             running = Controller(platform)
-            _ready("controller", platform.home, as_json)
             signal.signal(signal.SIGTERM, running.stop)
             signal.signal(signal.SIGINT, running.stop)
+            _ready("controller", platform.home, as_json)
             running.run()
 
 
