@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import httpx
+from tests.ports import free_ports
 
 _DEADLINE_S = 30.0
 POINTS = 50
@@ -20,9 +20,7 @@ class TrackingServer:
 
     def __init__(self, home: Path) -> None:
         self.home = home
-        with socket.socket() as bound:
-            bound.bind(("127.0.0.1", 0))
-            self._port = bound.getsockname()[1]
+        self._port = free_ports()
         self.url = f"http://127.0.0.1:{self._port}"
         self.process = self._start()
 

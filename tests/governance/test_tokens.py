@@ -80,18 +80,18 @@ def test_a_token_does_not_expire_beyond_the_calendar(archive: Archive, expires_i
         archive.governance.create_token("ci", expires_in=expires_in)
 
 
-def test_what_another_process_does_to_tokens_counts_within_a_second(archive: Archive) -> None:
+def test_what_another_process_does_to_tokens_counts_before_long(archive: Archive) -> None:
     elsewhere = Governance(archive.metadata, archive.clock)
     assert not archive.governance.has_tokens()
     made = elsewhere.create_token("ci")
     assert elsewhere.has_tokens()
-    until(archive.governance.has_tokens, within_s=1.5)
+    until(archive.governance.has_tokens)
     elsewhere.revoke_token(made.token.id)
-    until(lambda: not archive.governance.has_tokens(), within_s=1.5)
+    until(lambda: not archive.governance.has_tokens())
 
 
-def until(holds: Callable[[], bool], within_s: float) -> None:
-    deadline = time.monotonic() + within_s
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.01)

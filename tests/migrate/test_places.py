@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.migrate.stores import QUIET, bring_here, write
+from tests.ports import free_ports
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # also on a machine that does much else
 
@@ -81,9 +81,7 @@ def test_files_behind_a_server_come_through_it_with_everything_else(moved, broug
 def mlflow_server(store: Path, kept: Path) -> Iterator[str]:
     """The address of a real `mlflow server` that keeps its files in a folder no client is told."""
     folder = store.parent
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port = bound.getsockname()[1]
+    port = free_ports()
     words = [
         sys.executable,
         "-W",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from tests.ports import free_ports
 
 PROGRAMS = Path(__file__).parent / "programs"
 _DEADLINE_S = 30.0
@@ -20,9 +20,7 @@ _DEADLINE_S = 30.0
 @contextmanager
 def server(home: Path, settings: dict[str, str] | None = None) -> Iterator[str]:
     """The address of `python -m tidewheel.server` over a home folder."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        port = bound.getsockname()[1]
+    port = free_ports()
     command = [sys.executable, "-m", "tidewheel.server", "--home", str(home), "--port", str(port)]
     with (home.parent / "server.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | (settings or {}))

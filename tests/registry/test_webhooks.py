@@ -184,14 +184,14 @@ def test_only_one_of_many_couriers_serves_a_webhook_and_none_is_told_twice(
     assert [each["version"] for each in receiver.data()] == ["1", "2", "3", "4", "5"]
 
 
-def test_a_courier_that_died_leaves_its_work_to_another_once_its_claim_lapses(
-    webhooks, receiver, register, metadata, monkeypatch
-):
+def test_a_courier_that_died_leaves_its_work_to_another_once_its_claim_lapses(webhooks, receiver, register, metadata):
     webhook = webhooks.create("dead", receiver.url, ["model_version.created"])
     register()
     with metadata.record() as connection:
-        webhook_store.claim(connection, webhook.id, "claim_of_the_dead", 0.2)
+        webhook_store.claim(connection, webhook.id, "claim_of_the_dead", 3_600.0)
     assert webhooks.deliver() == 0
+    with metadata.record() as connection:  # the hour is over
+        assert webhook_store.settle(connection, webhook.id, "claim_of_the_dead", claimed_until_us=0)
     deliver(webhooks, lambda: receiver.got)
 
 
@@ -246,16 +246,13 @@ def test_a_receiver_that_drips_is_left_at_the_limit_of_the_whole_exchange():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         dripping = threading.Thread(target=drip, args=(listener,))
         dripping.start()
-        url, began = f"http://127.0.0.1:{listener.getsockname()[1]}/", time.monotonic()
-        at = datetime.now(UTC)
+        url, at = f"http://127.0.0.1:{listener.getsockname()[1]}/", datetime.now(UTC)
         reply = send(url, None, example_of(EVENTS[0]), "d1", at, private=True, limit_s=0.3)
-        took_s = time.monotonic() - began
         left.set()
         dripping.join()
     assert not reply.taken
     assert reply.worth_another
     assert "longer than 0.3 s" in reply.error
-    assert took_s < 5
 
 
 def test_the_journal_holds_no_more_of_an_address_than_its_host(webhooks, metadata):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 from blake3 import blake3
+from tests.ports import free_ports
 
 PIECE = bytes(range(256)) * 4096  # 1 MiB
 SIZE_MB = int(os.environ.get("TIDEWHEEL_TEST_ARTIFACT_MB", "300"))
@@ -22,9 +22,7 @@ GROWTH_MB = 50
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[tuple[str, int]]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_ports()
     command = [sys.executable, "-m", "tidewheel.server", "--home", str(tmp_path / "home"), "--port", str(port)]
     with subprocess.Popen(command) as process:
         url, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 30
