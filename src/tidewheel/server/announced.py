@@ -40,7 +40,7 @@ def bind(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         bound.close()
         raise Conflict(
-            f"The control plane cannot answer at {host}:{port}: {error}.",
+            f"The control plane cannot answer at {host}:{port}: {str(error).rstrip('.')}.",
             where="server.port",
             fix="Stop what listens there, or give another --port.",
         ) from None

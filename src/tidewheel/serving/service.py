@@ -178,9 +178,9 @@ class Serving:
                 f"The endpoint {name!r} has answered requests in the last {_QUIET_S // 60} minutes.",
                 fix="Send its callers elsewhere first, or say that you mean it: --yes (over HTTP, force=true).",
             )
+        (self._folder.unloaded / name).unlink(missing_ok=True)  # first: else one of its name could begin unloaded
         with self._metadata.change() as change:
             routing.remove_endpoint(change, name, self._clock)
-        (self._folder.unloaded / name).unlink(missing_ok=True)
         self.publish()
 
     def route(self, endpoint: str, change: Change | None = None) -> Route:

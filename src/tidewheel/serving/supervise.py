@@ -238,7 +238,7 @@ def _reserve(host: str, port: int, fix: str) -> socket.socket:
         try:
             probe.bind((host, port))
         except (OSError, OverflowError) as error:
-            raise Conflict(f"{host}:{port} cannot be bound: {error}.", fix=fix) from None
+            raise Conflict(f"{host}:{port} cannot be bound: {str(error).rstrip('.')}.", fix=fix) from None
         port = probe.getsockname()[1]
     reserved = socket.socket(family)
     reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
