@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class Scale:
     """One telling. Hours are simulated; `shift_hour` counts from the first live hour.
 
-    `patience_hours` is how long an act may take before the story says that it did not come to its end.
+    `patience_hours` is how long an act may take before the story says that it did not come to its end; market time runs as
+    fast as the workers answer, so on a busy machine a training takes days of it.
     """
 
     name: str
@@ -26,7 +27,7 @@ FAST = Scale(
     history_days=8,
     quotes_per_hour=400,
     shift_hour=20,
-    patience_hours=96,
+    patience_hours=240,
     calm_hours=72,
     replayed_quotes=2_000,
 )
@@ -35,7 +36,7 @@ NORMAL = Scale(
     history_days=14,
     quotes_per_hour=500,
     shift_hour=60,
-    patience_hours=168,
+    patience_hours=336,
     calm_hours=168,
     replayed_quotes=5_000,
 )
