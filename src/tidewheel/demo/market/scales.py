@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Scale:
     """One telling. Hours are simulated; `shift_hour` counts from the first live hour.
 
-    `patience_hours` is how long an act may take before the story says that it did not come to its end; market time runs as
-    fast as the workers answer, so on a busy machine a training takes days of it.
+    `patience_hours` is how long an act may take before the story says that it did not come to its end; market time runs
+    as fast as the workers answer, so on a busy machine a training takes days of it.
     """
 
     name: str
