@@ -27,6 +27,11 @@ def test_what_is_like_no_setting_is_named_without_a_guess():
     assert unknown_variables(["TIDEWHEEL_ZZZ", "PATH", "tidewheel_home"]) == [("TIDEWHEEL_ZZZ", "")]
 
 
+def test_what_kubernetes_tells_of_a_service_of_our_name_is_no_mistake():
+    links = ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_7600_TCP", "PORT_7600_TCP_ADDR"]
+    assert unknown_variables([f"TIDEWHEEL_{link}" for link in links]) == []
+
+
 @pytest.mark.parametrize("variable", sorted(OTHER_VARIABLES))
 def test_a_variable_that_is_no_setting_is_read_somewhere(variable):
     read = [

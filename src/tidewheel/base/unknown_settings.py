@@ -5,6 +5,7 @@ The program warns of them once, when it starts. Pure.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from tidewheel.base.settings import SETTINGS
@@ -22,12 +23,16 @@ OTHER_VARIABLES = frozenset(
 )
 """Variables that are read and are no settings of a room."""
 _PREFIX = "TIDEWHEEL_"
+_SERVICE_LINK = re.compile(r"TIDEWHEEL_(SERVICE_(HOST|PORT(_\w+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)")
+"""What Kubernetes tells every container of a Service that is called `tidewheel`
+(https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables)."""
 
 
 def unknown_variables(names: Iterable[str]) -> list[tuple[str, str]]:
     """Each name that begins like a setting's and that nothing reads, with the nearest that is one, or nothing."""
     known = {setting.variable for setting in SETTINGS} | OTHER_VARIABLES
-    return [(name, _nearest(name, known)) for name in sorted(names) if name.startswith(_PREFIX) and name not in known]
+    ours = (name for name in sorted(names) if name.startswith(_PREFIX) and not _SERVICE_LINK.fullmatch(name))
+    return [(name, _nearest(name, known)) for name in ours if name not in known]
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
