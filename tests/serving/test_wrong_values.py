@@ -8,7 +8,7 @@ from tests.serving.models import Adding
 
 from tidewheel.base.errors import InvalidInput
 from tidewheel.serving.worker.inference_codec import Tensor
-from tidewheel.serving.worker.wrong_values import find_wrong_value
+from tidewheel.serving.worker.wrong_values import MOST_BYTES, find_wrong_value
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +70,10 @@ def test_a_wrong_value_is_found_exactly_where_the_decoder_refuses(cells, datatyp
     if found is not None:
         prefix = msgspec.Raw(msgspec.json.encode(cells[: int(found.place[5:-1])]))
         assert find_wrong_value(prefix, datatype) is None
+
+
+def test_data_that_would_keep_others_waiting_are_refused_without_looking_through_them():
+    cells = [0.5] * (MOST_BYTES // 4) + ["a"]
+    with pytest.raises(InvalidInput, match="are not FP64: Expected") as refused:
+        Tensor("x", "FP64", [len(cells)], msgspec.Raw(msgspec.json.encode(cells))).numbers()
+    assert "data[" not in str(refused.value)

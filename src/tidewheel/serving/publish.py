@@ -13,8 +13,10 @@ import contextlib
 import fcntl
 import os
 import shutil
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -151,8 +153,11 @@ class Publisher:
         now = time.monotonic()
         if self._keep_models_s and now - self._pruned_at >= _PRUNE_EVERY_S:
             self._pruned_at = now
-            with self._alone():
-                prune(self._folder, self._keep_models_s)
+            try:
+                with self._alone():
+                    prune(self._folder, self._keep_models_s)
+            except OSError:  # files that stay longer are no reason to keep a route back
+                traceback.print_exc(file=sys.stderr)
 
     def _present(self, version_id: str) -> SnapshotVersion:
         try:
