@@ -28,14 +28,14 @@ class Repository:
     home: Path
 
     @classmethod
-    def make(cls, folder: Path) -> Repository:
-        """With one commit."""
+    def make(cls, folder: Path, message: str = "first") -> Repository:
+        """With one commit; of the same second and message it is the same one in each."""
         made = cls(folder / "code", folder / "home")
         made.folder.mkdir()
         (made.folder / "train.py").write_text(TRAIN)
         made.git("init", "-q", "-b", "main")
         made.git("remote", "add", "origin", "https://me:secret@example.org/surge.git")
-        made.commit("first")
+        made.commit(message)
         return made
 
     def git(self, *arguments: str) -> str:

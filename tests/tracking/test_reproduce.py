@@ -91,9 +91,7 @@ def test_what_is_missing_is_said(repository, run):
 def test_a_commit_that_is_nowhere_to_be_found_is_said(repository, run, tmp_path):
     run_id = repository.train("steady")
     (tmp_path / "other").mkdir()
-    other = Repository.make(tmp_path / "other")
-    (other.folder / "train.py").write_text("# another history\n")
-    other.git("commit", "-q", "--amend", "-am", "another")
+    other = Repository.make(tmp_path / "other", "of another history")
     with open_platform(repository.home, Settings(environ={})) as platform, pytest.raises(NotFound, match="is not in"):
         plan_reproduction(platform.tracking, run_id, other.folder)
 
