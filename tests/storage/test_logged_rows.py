@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 from msgspec.structs import replace
+from tests.storage.killed_writer import last_acknowledged
 
 from tidewheel.base.clock import SystemClock
 from tidewheel.storage import Metadata, open_backend, schema, sqlite_url
@@ -187,13 +184,7 @@ def test_a_killed_writer_leaves_each_acknowledged_request_whole_and_none_in_half
     metadata = Metadata(sqlite_url(tmp_path / "meta.db"), SystemClock())
     schema.create_all(metadata.engine)
     log = PredictionLog(tmp_path / "predictions", metadata, open_backend("tables", f"file://{tmp_path}/tables"))
-    with subprocess.Popen([sys.executable, "-c", _WRITER, str(log.folder)], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if int(line) == 300:
-                os.kill(process.pid, signal.SIGKILL)
-                break
-        acknowledged = [300, *map(int, process.stdout.read().split())][-1]
+    acknowledged = last_acknowledged(_WRITER, log.folder, 300)
     ids = [each.id for each in log.read(limit=10**9).predictions]
     requests = len(ids) // 64
     assert ids == [f"q{number}:{row}" for number in range(requests) for row in range(64)]

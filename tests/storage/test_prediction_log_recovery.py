@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import resource
-import signal
 import subprocess
 import sys
 import threading
@@ -12,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.storage.killed_writer import last_acknowledged
 
 from tidewheel.base.clock import SystemClock
 from tidewheel.storage import Metadata, open_backend, schema, sqlite_url
@@ -36,13 +35,7 @@ def test_every_acknowledged_record_outlives_a_killed_writer(tmp_path: Path) -> N
     metadata = Metadata(sqlite_url(tmp_path / "meta.db"), SystemClock())
     schema.create_all(metadata.engine)
     log = PredictionLog(tmp_path / "predictions", metadata, open_backend("tables", f"file://{tmp_path}/tables"))
-    with subprocess.Popen([sys.executable, "-c", _WRITER, str(log.folder)], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if int(line) == 2_000:
-                os.kill(process.pid, signal.SIGKILL)
-                break
-        acknowledged = [2_000, *map(int, process.stdout.read().split())][-1]
+    acknowledged = last_acknowledged(_WRITER, log.folder, 2_000)
     batch = log.read()
     ids = [each.id for each in batch.predictions]
     assert ids[: acknowledged + 1] == [f"p{number}" for number in range(acknowledged + 1)]

@@ -35,8 +35,13 @@ class Frames(NamedTuple):
 
     found: list[tuple[int, bytes]]
     end: int
-    full: bool
-    """Whether they hold as many records as were asked for: then there may be more behind them."""
+    wanting: int
+    """How many records more were asked for; what fills the limit may bring a few too many."""
+
+    @property
+    def full(self) -> bool:
+        """Whether they hold as many records as were asked for: then there may be more behind them."""
+        return self.wanting <= 0
 
 
 def walk_frames(data: bytes, limit: int) -> Frames:
@@ -55,7 +60,7 @@ def walk_frames(data: bytes, limit: int) -> Frames:
         found.append((position, payload))
         limit -= count_rows(payload)
         position = end + (-length & 7)
-    return Frames(found, position, limit <= 0)
+    return Frames(found, position, limit)
 
 
 def read_frames(path: Path, offset: int, limit: int) -> Frames:
@@ -69,7 +74,7 @@ def read_frames(path: Path, offset: int, limit: int) -> Frames:
             chunk = os.pread(handle, chunk_bytes, offset)
             walked = walk_frames(chunk, limit)
             found += [(offset + position, payload) for position, payload in walked.found]
-            limit -= sum(count_rows(payload) for _, payload in walked.found)
+            limit = walked.wanting
             offset += walked.end
             if not walked.found:
                 needed = _bytes_wanted(chunk)
@@ -78,7 +83,7 @@ def read_frames(path: Path, offset: int, limit: int) -> Frames:
                 chunk_bytes = needed
     finally:
         os.close(handle)
-    return Frames(found, offset, limit <= 0)
+    return Frames(found, offset, limit)
 
 
 def read_frame(path: Path, offset: int) -> bytes | None:

@@ -17,14 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class Prediction(msgspec.Struct, array_like=True, frozen=True):
-    """One answered row. `arm` is "live", "shadow" (mirrored, never answered) or "direct" (asked for by version)."""
+class Head(msgspec.Struct, array_like=True, frozen=True):
+    """The first fields of a prediction. Read as this, the rest is skipped, which makes indexing cheap."""
 
     id: str
     at_us: int
     endpoint: str
     version: str
     arm: str
+    """"live", "shadow" (mirrored, never answered) or "direct" (asked for by version)."""
+
+
+class Prediction(Head, array_like=True, frozen=True):
+    """One answered row."""
+
     unit: str
     """What the route was chosen by: the caller's key, or the switchback's cell."""
     status: int
@@ -51,17 +57,12 @@ class Prediction(msgspec.Struct, array_like=True, frozen=True):
         return np.frombuffer(self.outputs, dtype="<f8")
 
 
-class RowsPrediction(msgspec.Struct, array_like=True, frozen=True):
+class RowsPrediction(Head, array_like=True, frozen=True):
     """The answered rows of one request, as they are written: once what they share, and two blocks of numbers.
 
     Read as a `Prediction` a row, `<id>:<i>` for row i.
     """
 
-    id: str
-    at_us: int
-    endpoint: str
-    version: str
-    arm: str
     unit: str
     status: int
     latency_us: int
@@ -88,16 +89,6 @@ class LogBatch:
     labels: list[Label]
     cursor: dict[str, int]
     more: bool
-
-
-class Head(msgspec.Struct, array_like=True, frozen=True):
-    """The first fields of a prediction; the rest is skipped, which makes indexing cheap."""
-
-    id: str
-    at_us: int
-    endpoint: str
-    version: str
-    arm: str
 
 
 _ROWS_MARK = 0xC1

@@ -118,7 +118,7 @@ def read_segment(segment: Segment, offset: int, limit: int) -> Frames:
         try:
             frames = read_frames(segment.path.with_suffix(".sealed"), offset, limit)
         except FileNotFoundError:  # empty, or compacted and passed by all: there was nothing more to read
-            return Frames([], offset, full=False)
+            return Frames([], offset, limit)
     if segment.sealed and not frames.full and frames.end < segment.size_bytes:
         where = f"{segment.path}, byte {frames.end}"
         raise Corrupt("A sealed log segment is damaged.", where=where, fix="Restore it from a backup.")
