@@ -17,7 +17,8 @@ from tidewheel.server.pages.version_names import VersionNames
 from tidewheel.server.pages.view import ArmView, RolloutLine
 from tidewheel.serving import EndpointOptions
 from tidewheel.serving.snapshot import ServingFolder
-from tidewheel.serving.worker.counters import read_counters
+from tidewheel.serving.watching import reported_failures
+from tidewheel.serving.worker.counters import Key, read_counters
 
 if TYPE_CHECKING:
     from tidewheel.app import Platform
@@ -91,12 +92,14 @@ def endpoint_view(platform: Platform, recorder: Recorder, name: str) -> Endpoint
     rollouts = platform.rollout.ls(name, limit=_ROLLOUTS)
     running = next((each for each in rollouts if each.running), None)
     arms, points = arms_of(found.route, running, names), recorder.traffic(name)
+    folder = ServingFolder(platform.home)
+    counters = read_counters(folder.counters)
     return EndpointView(
         name=name,
         created_at=found.created_at,
         loop=next((each.name for each in platform.loop.ls() if each.endpoint == name), ""),
-        versions=_versions(platform, name, arms),
-        counts=live_counts(read_counters(ServingFolder(platform.home).counters), name),
+        versions=_versions(folder, counters, name, arms),
+        counts=live_counts(counters, name),
         requests_per_s=requests_per_s(points),
         latency_p50_ms=latency_quantile_ms(points, 0.5),
         latency_p99_ms=latency_quantile_ms(points, 0.99),
@@ -108,9 +111,10 @@ def endpoint_view(platform: Platform, recorder: Recorder, name: str) -> Endpoint
     )
 
 
-def _versions(platform: Platform, name: str, arms: tuple[ArmView, ...]) -> tuple[AnsweringVersion, ...]:
-    counters = read_counters(ServingFolder(platform.home).counters)
-    failures = {key: why for worker in platform.serving.status().workers for key, why in worker.failures.items()}
+def _versions(
+    folder: ServingFolder, counters: dict[Key, float], name: str, arms: tuple[ArmView, ...]
+) -> tuple[AnsweringVersion, ...]:
+    failures = reported_failures(folder)
     return tuple(
         AnsweringVersion(
             arm=arm,
