@@ -6,6 +6,7 @@ in one piece, as wide as it is. Rich is imported only when something is printed 
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,6 +17,8 @@ from tidewheel.base.errors import TidewheelError
 from tidewheel.cli.cells import block, items, text, vacant
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
     from rich.table import Table
 
@@ -32,6 +35,17 @@ def print_json(result: object) -> None:
     from tidewheel.base.wire import to_json
 
     sys.stdout.write(msgspec.json.format(to_json(result), indent=2).decode() + "\n")
+
+
+def print_ready(part: str, home: Path, as_json: bool, url: str = "", grpc: str | None = None) -> None:
+    """In one line, which part of which install runs now, and where it answers; `grpc` None if it never speaks that."""
+    if as_json:
+        also = {} if grpc is None else {"grpc": grpc}
+        told = json.dumps({"part": part, "url": url, **also, "home": str(home)})
+    else:
+        told = "  ".join(filter(None, (part, url, grpc and f"gRPC {grpc}", f"home {home}")))
+    sys.stdout.write(told + "\n")
+    sys.stdout.flush()
 
 
 def print_error(error: TidewheelError, as_json: bool) -> None:

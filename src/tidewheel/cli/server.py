@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tidewheel.cli.command import answering
+from tidewheel.cli.output import print_ready
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +33,12 @@ def server(
     with answering(as_json):
         from tidewheel.server.__main__ import serve
 
-        serve(str(home) if home else None, host, port, lambda url, found: _ready("control plane", found, as_json, url))
+        serve(
+            str(home) if home else None,
+            host,
+            port,
+            lambda url, found: print_ready("control plane", found, as_json, url),
+        )
 
 
 def controller(
@@ -58,12 +62,5 @@ def controller(
             running = Controller(platform)
             signal.signal(signal.SIGTERM, running.stop)
             signal.signal(signal.SIGINT, running.stop)
-            _ready("controller", platform.home, as_json)
+            print_ready("controller", platform.home, as_json)
             running.run()
-
-
-def _ready(part: str, home: Path, as_json: bool, url: str = "") -> None:
-    """Say in one line which part of which install runs now, and where it answers."""
-    told = {"part": part, "url": url, "home": str(home)}
-    typer.echo(json.dumps(told) if as_json else "  ".join(filter(None, (part, url, f"home {home}"))))
-    sys.stdout.flush()

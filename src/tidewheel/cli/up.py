@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 import threading
@@ -15,10 +14,10 @@ import typer
 
 from tidewheel.base.settings import Settings, home_folder
 from tidewheel.cli.command import answering
-from tidewheel.cli.output import print_json
+from tidewheel.cli.output import print_json, print_ready
 
 if TYPE_CHECKING:
-    from tidewheel.serving.supervise import WorkerGroup
+    pass
 
 _Home = Annotated[
     Path | None, typer.Option("--home", envvar="TIDEWHEEL_HOME", help="Folder of the install. Default: ./.tidewheel")
@@ -94,15 +93,7 @@ def serve(
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
-        group.run(stopping, lambda: _serving(group, folder, as_json))
-
-
-def _serving(group: WorkerGroup, home: Path, as_json: bool) -> None:
-    """Say in one line where the workers answer."""
-    told = {"part": "inference", "url": group.url, "grpc": group.grpc_address, "home": str(home)}
-    grpc = f"gRPC {group.grpc_address}" if group.grpc_address else ""
-    typer.echo(json.dumps(told) if as_json else "  ".join(filter(None, ("inference", group.url, grpc, f"home {home}"))))
-    sys.stdout.flush()
+        group.run(stopping, lambda: print_ready("inference", folder, as_json, group.url, group.grpc_address))
 
 
 def _grpc_beside(port: int | None, settings: Settings) -> int | None:
