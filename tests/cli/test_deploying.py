@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from tests.cli.runner import Outcome, tidewheel
 from tests.server.install import declare_loop, register
-from tests.server.listening import listening
 from tests.serving.house import Client, until
 
 from tidewheel.app import Platform, open_platform
@@ -17,13 +16,7 @@ from tidewheel.base.settings import Settings
 from tidewheel.registry import ModelVersion, Signature
 from tidewheel.rollout import Canary, Judgement, Move
 from tidewheel.rollout.walk import make_move
-from tidewheel.server.app import build
 from tidewheel.serving import WorkerGroup
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
 
 
 @pytest.fixture
@@ -36,16 +29,6 @@ def install(home: Path) -> Iterator[Platform]:
 def versions(install: Platform, tmp_path: Path) -> list[ModelVersion]:
     """Three versions of the model `surge`."""
     return [register(install, tmp_path / f"v{number}") for number in range(3)]
-
-
-@pytest.fixture(params=["folder", "address"])
-def where(request: pytest.FixtureRequest, install: Platform, home: Path) -> Iterator[list[str]]:
-    """The options that say which install: its folder, or its control plane's address."""
-    if request.param == "folder":
-        yield ["--home", str(home)]
-        return
-    with listening(build(install)) as url:
-        yield ["--url", url]
 
 
 @pytest.fixture

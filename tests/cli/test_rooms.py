@@ -18,11 +18,6 @@ from tidewheel.server.app import build
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
-    return tmp_path / "home"
-
-
-@pytest.fixture
 def install(home: Path, tmp_path: Path) -> Iterator[Platform]:
     """An install with a dataset, two versions of a model, and a loop."""
     with open_platform(home, Settings(environ={})) as platform:
@@ -31,16 +26,6 @@ def install(home: Path, tmp_path: Path) -> Iterator[Platform]:
         declare_loop(platform, champion=first.id)
         platform.registry.promote(first.id)
         yield platform
-
-
-@pytest.fixture(params=["folder", "address"])
-def where(request: pytest.FixtureRequest, install: Platform, home: Path) -> Iterator[list[str]]:
-    """The options that say which install: its folder, or its control plane's address."""
-    if request.param == "folder":
-        yield ["--home", str(home)]
-        return
-    with listening(build(install)) as url:
-        yield ["--url", url]
 
 
 def done(*arguments: object) -> Outcome:
